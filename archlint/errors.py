@@ -1,0 +1,30 @@
+"""What can go wrong, as a small tree.
+
+    ArchlintError            a sentence for the user: what is wrong with which thing, and what to do
+    ├── ReadError            a model file that could not be read; carries the path
+    ├── PageError            a rule page that is not a rule
+    ├── QueryError           a SQL query that is refused, wrong or too expensive
+    └── UsageError           arguments that make no sense together, or name nothing
+
+Nothing else may leave the package: whatever a parser raises is turned into one of these where it is called.
+"""
+
+
+class ArchlintError(Exception):
+    """Base of all errors that archlint raises; its text is one clear sentence."""
+
+
+class ReadError(ArchlintError):
+    """A file that is no readable model: damaged, of another kind, or too large to be honest."""
+
+
+class PageError(ArchlintError):
+    """A rule page that cannot be used."""
+
+
+class QueryError(ArchlintError):
+    """A query that the sandbox refuses or that does not compile or end."""
+
+
+class UsageError(ArchlintError):
+    """Arguments that name nothing or contradict each other."""

@@ -1,0 +1,171 @@
+-- The facts about one model: everything a rule can ask.
+--
+-- Conventions. A name is a path (`encoder/block1/conv`). Booleans are 0 or 1. NULL means "not known from this
+-- file"; a comparison with NULL is never true, so a rule that needs an unknown value stays silent. A column whose
+-- comment begins with [training] is only there when the file carries a training configuration; [shape] only when
+-- the file tells the shape of its inputs. Otherwise every rule that reads such a column is reported as not checked.
+-- Names are those of Keras 3 and ONNX in snake_case, whatever dialect the file was written in.
+
+-- One row: the file as a whole.
+CREATE TABLE model (
+    name             TEXT,              -- the model's own name
+    format           TEXT NOT NULL,     -- keras_h5 | keras_zip | onnx
+    producer         TEXT,              -- keras, tf2onnx, pytorch …
+    producer_version TEXT,              -- as the file states it; never to be trusted to silence a rule
+    compiled         INTEGER NOT NULL,  -- 1: the file carries a training configuration
+    layers           INTEGER NOT NULL,  -- rows in `layer`
+    depth            INTEGER NOT NULL,  -- layers with a kernel on the longest path from an input to an output
+    plain_stack      INTEGER NOT NULL,  -- 1: one chain from one input to one output, no layer called twice
+    params           INTEGER,           -- [shape] all parameters, trainable or not
+    trainable_params INTEGER,           -- [shape] the parameters that training can change
+    dtype_policy     TEXT,              -- float32, mixed_float16 … of the first layer that has a kernel
+    optimizer        TEXT,              -- [training] adam, adam_w, sgd, rms_prop …; custom:NAME for others
+    learning_rate    REAL,              -- [training] as saved: callbacks may have lowered it since compile(); a schedule's peak
+    schedule         TEXT,              -- [training] cosine_decay … where learning_rate comes from a schedule
+    momentum         REAL,              -- [training] of SGD and RMSprop
+    clipnorm         REAL,              -- [training] NULL: not set (0 in a file means not set, too)
+    clipvalue        REAL,              -- [training] NULL: not set
+    global_clipnorm  REAL,              -- [training] NULL: not set
+    weight_decay     REAL               -- [training] NULL: not set
+) STRICT;
+
+-- One row per layer, in topological order. A layer that is called several times (shared) has one row.
+CREATE TABLE layer (
+    id             INTEGER PRIMARY KEY, -- topological: an input comes before what reads it
+    name           TEXT NOT NULL,       -- path: nested models, wrappers and cells are joined by `/`
+    kind           TEXT NOT NULL,       -- input dense einsum_dense conv depthwise_conv separable_conv conv_transpose
+                                        -- locally_connected embedding lstm gru simple_rnn conv_lstm rnn
+                                        -- batch_norm layer_norm group_norm rms_norm unit_norm instance_norm
+                                        -- dropout spatial_dropout alpha_dropout gaussian_dropout gaussian_noise stochastic_depth
+                                        -- activation max_pool avg_pool global_max_pool global_avg_pool
+                                        -- add subtract multiply divide average maximum minimum concat stack dot where
+                                        -- attention additive_attention multi_head_attention
+                                        -- reshape flatten permute identity masking activity_regularization cast
+                                        -- zero_padding cropping upsampling repeat_vector slice split reduce arithmetic
+                                        -- rescaling normalization preprocessing layer_scale operation lambda custom
+    class_name     TEXT NOT NULL,       -- as the file says: Dense, Convolution2D, TFOpLambda …
+    wrapper        TEXT,                -- Bidirectional, TimeDistributed … around it
+    role           TEXT NOT NULL,       -- input | hidden (a layer with a kernel comes later) | output (none does)
+    live           INTEGER NOT NULL,    -- 0: no output of the model depends on it
+    calls          INTEGER NOT NULL,    -- how often it is called; more than 1: shared
+    -- traits of the kind
+    affine         INTEGER NOT NULL,    -- weights times input plus bias: dense, conv and their relatives
+    recurrent      INTEGER NOT NULL,
+    norm           INTEGER NOT NULL,
+    merge          INTEGER NOT NULL,    -- several tensors become one: add, concat, multiply, dot …
+    pass_through   INTEGER NOT NULL,    -- one tensor in, the same values out: dropout, reshape, identity …
+    stochastic     INTEGER NOT NULL,    -- random during training: dropout, noise, augmentation
+    opaque         INTEGER NOT NULL,    -- custom or lambda: what it computes is not in the file
+    weighted       INTEGER NOT NULL,    -- has a kernel: affine, recurrent, embedding, attention with weights
+    -- where its value goes
+    gate           INTEGER NOT NULL,    -- its value is multiplied onto another one (attention weights, squeeze-excite)
+    residual       INTEGER NOT NULL,    -- its value is added to another one (the end of a residual branch)
+    -- settings
+    units          INTEGER,             -- features it puts out: units, filters, embedding size; NULL for weightless layers
+    kernel         TEXT,                -- kernel or pool size, `3x3`
+    strides        TEXT,                -- `2x2`
+    dilation       TEXT,                -- `1x1`
+    groups         INTEGER,
+    padding        TEXT,                -- valid | same | causal
+    data_format    TEXT,                -- channels_last | channels_first
+    axis           INTEGER,             -- of a norm, softmax or concat, as the file says; a norm over several axes: NULL
+    activation     TEXT,                -- its own activation: relu, softmax … `linear` where it has none; NULL: cannot have one
+    effective_activation TEXT,          -- what its value meets first, seen through norms and pass_through layers:
+                                        -- its own, or the next activation layer's; `linear` if a layer with a kernel
+                                        -- or the output comes first; NULL: undecidable (fork, merge, opaque layer)
+    recurrent_activation TEXT,          -- of the gates of an LSTM or GRU
+    use_bias       INTEGER,
+    initializer    TEXT,                -- of the kernel: glorot_uniform, he_normal, variance_scaling, constant …
+    initializer_family TEXT,            -- he | glorot | lecun | scaling | orthogonal | constant | fixed | custom;
+                                        -- a VarianceScaling that equals one of the named three is called by that name
+    init_gain      REAL,                -- [shape] variance of a kernel element times fan_in: 1 keeps the variance of a
+                                        -- linear layer, 2 that of a ReLU layer
+    recurrent_initializer TEXT,
+    l1             REAL,                -- L1 factor on the kernel, 0: none
+    l2             REAL,                -- L2 factor on the kernel, 0: none
+    rate           REAL,                -- of dropout: the share that is dropped
+    whole_samples  INTEGER,             -- of dropout: 1 if noise_shape drops more than single values together
+    recurrent_rate REAL,                -- recurrent_dropout
+    momentum       REAL,                -- of batch normalization, in Keras's sense (share of the old value kept)
+    epsilon        REAL,
+    return_sequences INTEGER,
+    steps          INTEGER,             -- [shape] time steps a recurrent layer runs over; NULL: any
+    trainable      INTEGER NOT NULL,    -- 0: frozen
+    -- shapes, without the batch dimension, `28x28x3`; `?` for an unknown dimension
+    input_shape    TEXT,                -- [shape] of the first input
+    output_shape   TEXT,                -- [shape] of the first output
+    rank           INTEGER,             -- [shape] dimensions of the first output, batch included
+    features       INTEGER,             -- [shape] size of the first input's channel axis
+    positions      INTEGER,             -- [shape] places of a feature map the first output has: 7x7x512 has 49; 1 where there is no map
+    fan_in         INTEGER,             -- [shape] of the kernel, as Keras's initializers count it
+    fan_out        INTEGER,             -- [shape]
+    params         INTEGER,             -- [shape] all its parameters
+    trainable_params INTEGER,           -- [shape]
+    -- its place among the others
+    chain          INTEGER,             -- id of the first layer of the run of affine layers that it belongs to; a run ends
+                                        -- at norms, merges, forks and recurrent layers; NULL if not affine
+    chain_length   INTEGER,             -- affine layers in that run
+    stack          INTEGER,             -- id of the first layer of the stack of dense layers it belongs to, seen through every
+                                        -- layer without a kernel; NULL if not dense
+    stack_length   INTEGER,             -- dense layers in that stack
+    classes        INTEGER,             -- width of the softmax output at the end of the only way from here; NULL: none, or several ways
+    trainable_before INTEGER NOT NULL,  -- 1: its input depends on a trainable layer with a kernel
+    frozen_before  INTEGER NOT NULL     -- 1: its input depends on a frozen layer with a kernel
+) STRICT;
+
+-- One row per tensor that one layer hands straight to another.
+CREATE TABLE edge (
+    src            INTEGER NOT NULL REFERENCES layer,
+    dst            INTEGER NOT NULL REFERENCES layer,
+    slot           INTEGER NOT NULL,    -- which input of dst, from 0
+    sole           INTEGER NOT NULL     -- 1: nothing else reads src's value, and it is no output of the model
+) STRICT;
+
+-- One row per tensor that arrives at a layer (dst), traced back to the layer that made it (src): the nearest one
+-- upstream that has a kernel, several inputs, or no input. Between them lie only single-input layers without a kernel
+-- (norms, dropout, activations, pools, reshapes); the columns tell what they were. Every layer with one input has
+-- exactly one row as dst.
+CREATE TABLE link (
+    src            INTEGER NOT NULL REFERENCES layer,
+    dst            INTEGER NOT NULL REFERENCES layer,
+    slot           INTEGER NOT NULL,    -- which input of dst, from 0
+    sole           INTEGER NOT NULL,    -- 1: on the whole way nothing else reads the value, and it is no output of the model
+    prev           INTEGER NOT NULL REFERENCES layer, -- the nearest layer before dst that is not pass_through (may be src)
+    activation     TEXT,                -- the last non-linear activation on the way, src's own included; `linear`: none;
+                                        -- NULL: src is opaque or a merge and none came since
+    dropout        INTEGER REFERENCES layer, -- the last dropout layer on the way (dropout, spatial, alpha, gaussian); NULL: none
+    dropout_rate   REAL,                -- its rate; NULL: none
+    norm           INTEGER REFERENCES layer, -- the last norm layer on the way; NULL: none
+    norms          INTEGER NOT NULL,    -- how many norm layers
+    stochastics    INTEGER NOT NULL,    -- how many layers that are random in training: dropouts, noise
+    reshapes       INTEGER NOT NULL,    -- reshape, flatten, permute, repeat_vector, slice
+    flattens       INTEGER NOT NULL,    -- flatten, or a reshape to one axis
+    pools          INTEGER NOT NULL,    -- pooling layers, the global ones included
+    global_pools   INTEGER NOT NULL,    -- global pooling layers
+    others         INTEGER NOT NULL     -- layers of any other kind that are no activation: padding, upsampling, rescaling, arithmetic …
+) STRICT;
+
+-- One row per output of the model.
+CREATE TABLE output (
+    id             INTEGER PRIMARY KEY,
+    name           TEXT NOT NULL,       -- of the output, else of the layer
+    layer          INTEGER NOT NULL REFERENCES layer, -- the last layer on the way to it that is not pass_through
+    src            INTEGER NOT NULL REFERENCES layer, -- traced back as in `link`
+    activation     TEXT,                -- the last thing done to the value, seen through pass_through layers; `linear`: a kernel
+                                        -- without activation; NULL: undecidable (merge, norm, opaque layer)
+    units          INTEGER,             -- [shape] size of its last axis
+    softmax_units  INTEGER,             -- [shape] size of the axis its softmax runs over; NULL: no softmax
+    rank           INTEGER,             -- [shape] batch included
+    like_input     INTEGER,             -- [shape] 1: as wide as an input (an autoencoder)
+    loss           TEXT,                -- [training] mean_squared_error, sparse_categorical_crossentropy …; custom:NAME for others;
+                                        -- NULL: this output has none
+    loss_family    TEXT,                -- [training] crossentropy | regression | other (known, none of these) | custom
+    from_logits    INTEGER,             -- [training] 1: the loss applies the activation itself; NULL for losses that know no logits
+    compute_dtype  TEXT                 -- float32, float16 … that the output's activation is computed in; NULL: not stated
+) STRICT;
+
+-- One row per metric of an output.
+CREATE TABLE metric (
+    output         INTEGER NOT NULL REFERENCES output,
+    name           TEXT NOT NULL        -- [training] accuracy, binary_accuracy, mean_absolute_error …
+) STRICT;

@@ -1,0 +1,167 @@
+"""The neutral vocabulary: a model as layers, calls and tensors, whatever file it came from.
+
+A *layer* is a thing with settings and perhaps weights; a *call* is one use of it. A layer that is called twice
+(shared weights, siamese towers) is one `Layer` and two `Call`s. All of it is frozen: readers make it, nobody
+changes it. Settings use Keras 3's argument names in every format.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+Shape = tuple[int | None, ...]
+"""A tensor's dimensions, the batch first; None where the file leaves one open."""
+
+
+class Tensor(NamedTuple):
+    """A value in the graph: output number `output` of call number `call`."""
+
+    call: int
+    output: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What rules need to know of a kind without knowing the kind."""
+
+    affine: bool = False
+    recurrent: bool = False
+    norm: bool = False
+    merge: bool = False
+    pass_through: bool = False
+    stochastic: bool = False
+    pool: bool = False
+    opaque: bool = False
+    weighted: bool = False
+    activation: bool = False
+
+
+def _kinds() -> Mapping[str, Traits]:
+    groups: dict[str, Traits] = {
+        "dense einsum_dense conv depthwise_conv separable_conv conv_transpose locally_connected": Traits(
+            affine=True, weighted=True
+        ),
+        "lstm gru simple_rnn conv_lstm rnn": Traits(recurrent=True, weighted=True),
+        "embedding attention_weights": Traits(weighted=True),
+        "multi_head_attention": Traits(weighted=True, merge=True),
+        "batch_norm layer_norm group_norm rms_norm unit_norm instance_norm": Traits(norm=True),
+        "dropout spatial_dropout alpha_dropout gaussian_dropout gaussian_noise stochastic_depth": Traits(
+            stochastic=True, pass_through=True
+        ),
+        "identity reshape flatten permute masking activity_regularization cast": Traits(pass_through=True),
+        "activation": Traits(activation=True),
+        "max_pool avg_pool global_max_pool global_avg_pool": Traits(pool=True),
+        "add subtract multiply divide average maximum minimum concat stack dot where": Traits(merge=True),
+        "attention additive_attention": Traits(merge=True),
+        "input zero_padding cropping upsampling repeat_vector slice split reduce arithmetic": Traits(),
+        "rescaling normalization preprocessing layer_scale": Traits(),
+        "augmentation": Traits(stochastic=True),
+        "operation lambda custom": Traits(opaque=True),
+    }
+    return {kind: traits for names, traits in groups.items() for kind in names.split()}
+
+
+KINDS: Mapping[str, Traits] = _kinds()
+"""Every neutral kind with its traits."""
+
+DROPOUTS = frozenset({"dropout", "spatial_dropout", "alpha_dropout", "gaussian_dropout"})
+NONLINEAR_EXEMPT = frozenset({"linear", None})
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer: its path, what kind of thing it is, and its settings under Keras 3's argument names.
+
+    `args` holds plain JSON values, with two exceptions made by readers: initializers and regularizers are
+    `{"name": snake_case, **config}`, and `activation` is a snake_case name (`custom` where the file names a function
+    of its own). `wrapper` is the class of a wrapper that was taken off; `time_distributed` counts how many axes after
+    the batch the layer is mapped over; `backward` holds the settings of the second direction of a bidirectional layer.
+    """
+
+    name: str
+    kind: str
+    class_name: str
+    args: Mapping[str, Any] = field(default_factory=dict)
+    wrapper: str | None = None
+    time_distributed: int = 0
+    backward: "Layer | None" = None
+    trainable: bool = True
+
+    @property
+    def traits(self) -> Traits:
+        """The traits of this layer's kind."""
+        return KINDS[self.kind]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One use of a layer.
+
+    `constants` are the plain values among the call's arguments, positional ones under their number ("0", "1", …).
+    `recorded` are the shapes the file itself states for the outputs, where it states any.
+    """
+
+    layer: int
+    inputs: tuple[Tensor, ...] = ()
+    constants: Mapping[str, Any] = field(default_factory=dict)
+    recorded: Mapping[int, Shape] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One output of the model: its name and the tensor that it is."""
+
+    name: str
+    tensor: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Optimizer:
+    """An optimizer as compiled, under Keras 3's names; None where the file does not state a value."""
+
+    name: str
+    learning_rate: float | None = None
+    schedule: str | None = None
+    momentum: float | None = None
+    clipnorm: float | None = None
+    clipvalue: float | None = None
+    global_clipnorm: float | None = None
+    weight_decay: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """A loss: its snake_case name (`custom:NAME` for a function of the author's), family, and from_logits if it has one."""
+
+    name: str
+    family: str
+    from_logits: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """How the model was compiled. `losses` and `metrics` hold one entry per output of the model."""
+
+    optimizer: Optimizer | None = None
+    losses: tuple[Loss | None, ...] = ()
+    metrics: tuple[tuple[str, ...], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A whole model. `calls` are in topological order, `layers` in the order of their first call.
+
+    `absent` names the facts the file cannot supply (`model.optimizer`), each with the reason in words.
+    `weight_shapes` reads, on demand, the shapes of the stored weights by layer path.
+    """
+
+    name: str | None
+    format: str
+    producer: str | None
+    producer_version: str | None
+    layers: tuple[Layer, ...]
+    calls: tuple[Call, ...]
+    outputs: tuple[Output, ...]
+    training: Training | None = None
+    absent: Mapping[str, str] = field(default_factory=dict)
+    weight_shapes: Callable[[], Mapping[str, tuple[Shape, ...]]] = dict

@@ -1,0 +1,37 @@
+"""How much of a file archlint is willing to read.
+
+Each limit is far above the largest honest value seen (1,030 public and library models), and low enough that a
+hostile file ends soon and in little memory.
+"""
+
+MIB = 2**20
+
+JSON_BYTES = 16 * MIB
+"""Longest configuration. Largest seen: 1.07 MB (NASNetLarge)."""
+
+JSON_TOKENS = 2_000_000
+"""Structural characters (brackets, braces, colons, commas) of a configuration. DenseNet121 has 26,000."""
+
+JSON_DEPTH = 200
+"""Nesting of a configuration. Deepest seen: below 40."""
+
+INTEGER_DIGITS = 30
+"""Digits of an integer in a configuration; longer ones are quadratic to parse and mean nothing."""
+
+LAYERS = 200_000
+"""Calls in a flattened model. Largest seen: about 2,000."""
+
+NESTING = 60
+"""Models within models. Deepest seen: 4."""
+
+ZIP_MEMBERS = 10_000
+"""Members of a .keras archive. Keras writes three, plus assets."""
+
+HDF5_READ_BYTES = 256 * MIB
+"""Bytes that reading an HDF5 file's metadata may take in all, weights excluded. Largest seen: below 5 MB."""
+
+HDF5_OBJECTS = 100_000
+"""Groups and datasets that are looked at in one file. Largest seen: about 10,000."""
+
+SECONDS = 60
+"""Time for one file."""

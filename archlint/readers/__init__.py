@@ -1,0 +1,22 @@
+"""From a path to the neutral model: the gate judges the content, then one reader reads it."""
+
+from pathlib import Path
+
+from archlint.graph import Model
+from archlint.readers.gate import open_file, sniff
+from archlint.readers.keras_files import read_h5, read_keras
+
+SUFFIXES = (".h5", ".hdf5", ".keras")
+"""Endings of model files, looked for in folders. What a file is, its content decides."""
+
+_READERS = {"hdf5": read_h5, "zip": read_keras}
+
+
+def read(path: Path) -> Model:
+    """The model in the file at `path`.
+
+    Raises:
+        ReadError: one sentence: what is wrong with the file, and what to do.
+    """
+    with open_file(path) as file:
+        return _READERS[sniff(file)](file)

@@ -1,0 +1,70 @@
+"""Keras models, every version: from the attributes of a file to the neutral model."""
+
+from collections.abc import Callable, Mapping
+
+from archlint.errors import ReadError
+from archlint.graph import Model, Shape
+from archlint.readers.keras.flatten import flatten
+from archlint.readers.keras.training import training
+from archlint.readers.keras.tree import graph
+from archlint.readers.strict_json import Json
+
+_NOT_COMPILED = "the file carries no training configuration (the model was not compiled, or saved without it)"
+_NO_OPTIMIZER = "the training configuration names no optimizer (Keras 3 drops it from a .keras file saved after an .h5)"
+_NO_SHAPE = "the file states no input shape"
+_OPTIMIZER_FACTS = (
+    "optimizer learning_rate schedule momentum clipnorm clipvalue global_clipnorm weight_decay".split()
+)
+_LOSS_FACTS = ("output.loss", "output.loss_family", "output.from_logits", "metric.name", "metric.output")
+
+
+def from_attributes(
+    attributes: Mapping[str, Json],
+    file_format: str = "keras_h5",
+    weight_shapes: Callable[[], Mapping[str, tuple[Shape, ...]]] = dict,
+) -> Model:
+    """The neutral model of a Keras file.
+
+    Args:
+        attributes: the parsed values `model_config`, `training_config` (or None) and `keras_version` (or None).
+        file_format: `keras_h5` or `keras_zip`.
+        weight_shapes: reads, on demand, the shapes of the stored weights by layer.
+
+    Raises:
+        ReadError: the configuration has no layer graph, or one that makes no sense.
+    """
+    config = attributes.get("model_config")
+    if not isinstance(config, dict):
+        raise ReadError("its model configuration is no JSON object; the file is damaged: save it again")
+    try:
+        top = graph(config)
+        flat = flatten(top)
+        names = [output.name for output in flat.outputs]
+        compiled = attributes.get("training_config")
+        trained = training(compiled, names) if isinstance(compiled, dict) and compiled else None
+    # A configuration may hold any JSON value anywhere; what no typed accessor foresaw is a damaged file, not a crash.
+    except (TypeError, ValueError, AttributeError, KeyError, IndexError, RecursionError) as error:
+        raise ReadError(f"its configuration is malformed ({type(error).__name__}: {error}); save the model again") from error
+    version = attributes.get("keras_version")
+    return Model(
+        name=top.name,
+        format=file_format,
+        producer="keras",
+        producer_version=version if isinstance(version, str) else None,
+        layers=tuple(flat.layers),
+        calls=tuple(flat.calls),
+        outputs=tuple(flat.outputs),
+        training=trained,
+        absent=_absent(trained),
+        weight_shapes=weight_shapes,
+    )
+
+
+def _absent(trained: object) -> Mapping[str, str]:
+    """The facts that this file cannot supply, each with the reason."""
+    optimizer = [f"model.{fact}" for fact in _OPTIMIZER_FACTS]
+    if trained is None:
+        return dict.fromkeys([*optimizer, *_LOSS_FACTS], _NOT_COMPILED)
+    if getattr(trained, "optimizer", None) is None:
+        return dict.fromkeys(optimizer, _NO_OPTIMIZER)
+    return {}

@@ -1,0 +1,154 @@
+"""How a Keras model was compiled: every form of optimizer, loss and metrics that Keras has ever written."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from archlint.graph import Loss, Optimizer, Training
+from archlint.readers.keras import values
+from archlint.readers.keras.classes import snake_case
+from archlint.readers.strict_json import Json
+
+_REGRESSION = frozenset(
+    "mean_squared_error mean_absolute_error mean_absolute_percentage_error mean_squared_logarithmic_error huber log_cosh".split()
+)
+_CROSSENTROPY = frozenset(
+    "binary_crossentropy categorical_crossentropy sparse_categorical_crossentropy binary_focal_crossentropy "
+    "categorical_focal_crossentropy".split()
+)
+_OTHER = frozenset(
+    "hinge squared_hinge categorical_hinge poisson kl_divergence cosine_similarity ctc dice tversky circle "
+    "categorical_generalized_cross_entropy cosine_proximity".split()
+)
+_LOSS_ALIASES = {
+    "mse": "mean_squared_error",
+    "mae": "mean_absolute_error",
+    "mape": "mean_absolute_percentage_error",
+    "msle": "mean_squared_logarithmic_error",
+    "bce": "binary_crossentropy",
+    "kld": "kl_divergence",
+    "kullback_leibler_divergence": "kl_divergence",
+    "logcosh": "log_cosh",
+    "huber_loss": "huber",
+    "cosine_proximity": "cosine_similarity",
+}
+_METRIC_ALIASES = {**_LOSS_ALIASES, "acc": "accuracy"}
+_METRIC_WRAPPERS = frozenset({"MeanMetricWrapper", "LossFunctionWrapper", "SumOverBatchSizeMetricWrapper"})
+_OPTIMIZERS = frozenset(
+    "adam adam_w sgd rms_prop adadelta adagrad adamax nadam ftrl lion adafactor lamb muon schedule_free_adam_w".split()
+)
+_OPTIMIZER_ALIASES = {"rm_sprop": "rms_prop", "rmsprop": "rms_prop", "adamw": "adam_w", "momentum": "sgd", "gradient_descent": "sgd"}
+_OPTIMIZER_DEFAULTS = {"sgd": 0.01}  # the learning rate behind a bare string ("adam"); 0.001 for all others
+_SCHEDULE_PEAKS = ("initial_learning_rate", "warmup_target", "max_learning_rate")
+_WRAPPING_OPTIMIZERS = ("inner_optimizer", "optimizer")
+
+
+def training(config: Mapping[str, Json], output_names: Sequence[str]) -> Training:
+    """The training configuration of an `.h5` (`training_config`) or `.keras` file (`compile_config`).
+
+    Args:
+        config: the parsed object.
+        output_names: names of the model's outputs, to which losses and metrics are dealt out.
+    """
+    optimizer = config.get("optimizer_config", config.get("optimizer"))
+    metrics = config.get("metrics")
+    return Training(
+        _optimizer(optimizer),
+        tuple(_loss(loss) for loss in _per_output(config.get("loss"), output_names)),
+        tuple(_metrics(metric) for metric in _metrics_per_output(metrics, output_names)),
+    )
+
+
+def _optimizer(value: Json) -> Optimizer | None:
+    class_name, config = values.class_of(value)
+    for key in _WRAPPING_OPTIMIZERS:  # LossScaleOptimizer and its kin hold the real one
+        if isinstance(config.get(key), dict):
+            return _optimizer(config[key])
+    if class_name is None:
+        return None
+    name = _optimizer_name(class_name)
+    rate, schedule = _learning_rate(config.get("learning_rate", config.get("lr")))
+    if isinstance(value, str):
+        rate = _OPTIMIZER_DEFAULTS.get(name, 0.001)
+    return Optimizer(
+        name,
+        rate,
+        schedule,
+        momentum=values.number(config.get("momentum")),
+        clipnorm=values.number(config.get("clipnorm")) or None,
+        clipvalue=values.number(config.get("clipvalue")) or None,
+        global_clipnorm=values.number(config.get("global_clipnorm")) or None,
+        weight_decay=values.number(config.get("weight_decay")) or None,
+    )
+
+
+def _optimizer_name(class_name: str) -> str:
+    package, _, bare = class_name.rpartition(">")
+    snake = snake_case(bare)
+    snake = _OPTIMIZER_ALIASES.get(snake, snake)
+    # tf.keras 2.11 wrote its own optimizers as "Custom>Adam"
+    return snake if snake in _OPTIMIZERS and package in ("", "Custom", "keras") else f"custom:{bare}"
+
+
+def _learning_rate(value: Json) -> tuple[float | None, str | None]:
+    """The rate (a schedule's peak, as far as it states one) and the name of the schedule."""
+    plain = values.number(value)
+    if plain is not None or not isinstance(value, dict):
+        return plain, None
+    class_name, config = values.class_of(value)
+    stated = [rate for key in _SCHEDULE_PEAKS if (rate := values.number(config.get(key))) is not None]
+    steps = values.plain(config.get("values"))
+    if isinstance(steps, list):  # PiecewiseConstantDecay
+        stated += [rate for step in steps if (rate := values.number(step)) is not None]
+    return max(stated, default=None), snake_case(class_name or "schedule")
+
+
+def _per_output(value: Json, names: Sequence[str]) -> list[Json]:
+    """One entry per output from a single value, a list in order, or a dict by name."""
+    if isinstance(value, list):
+        return [value[position] if position < len(value) else None for position in range(len(names))]
+    if isinstance(value, dict) and "class_name" not in value:
+        return [value.get(name) for name in names]
+    return [value] * len(names)
+
+
+def _loss(value: Json) -> Loss | None:
+    class_name, config = values.class_of(value)
+    if class_name is None:
+        return None
+    if class_name == "LossFunctionWrapper" or config.get("fn") is not None:
+        class_name = values.class_of(config.get("fn"))[0] or class_name
+    bare = class_name.rsplit(">", 1)[-1]
+    name = snake_case(bare)
+    name = _LOSS_ALIASES.get(name, name)
+    if name in _CROSSENTROPY:
+        return Loss(name, "crossentropy", bool(config.get("from_logits", False)))
+    if name in _REGRESSION:
+        return Loss(name, "regression")
+    return Loss(name, "other") if name in _OTHER else Loss(f"custom:{bare}", "custom")
+
+
+def _metrics_per_output(value: Json, names: Sequence[str]) -> list[Json]:
+    """Keras takes a flat list for a single output, a list of lists, or a dict by output name."""
+    if isinstance(value, dict) and "class_name" not in value:
+        return [value.get(name) for name in names]
+    if isinstance(value, list) and any(isinstance(entry, list) for entry in value):
+        if len(names) == 1:
+            return [[metric for entry in value for metric in (entry if isinstance(entry, list) else [entry])]]
+        return _per_output(value, names)
+    return [value] * len(names)
+
+
+def _metrics(value: Json) -> tuple[str, ...]:
+    listed = value if isinstance(value, list) else [value]
+    return tuple(dict.fromkeys(name for entry in listed if (name := _metric(entry)) is not None))
+
+
+def _metric(value: Json) -> str | None:
+    class_name, config = values.class_of(value)
+    if class_name is None:
+        return None
+    if class_name in _METRIC_WRAPPERS:
+        function: Any = config.get("fn")
+        class_name = values.class_of(function)[0] or str(config.get("name"))
+    name = snake_case(class_name.rsplit(">", 1)[-1])
+    return _METRIC_ALIASES.get(name, name)

@@ -1,0 +1,85 @@
+"""The two containers Keras writes: HDF5 (`.h5`) and a zip archive (`.keras`)."""
+
+import zipfile
+import zlib
+from collections.abc import Mapping
+
+from archlint.errors import ReadError
+from archlint.graph import Model, Shape
+from archlint.limits import JSON_BYTES, ZIP_MEMBERS
+from archlint.readers import strict_json
+from archlint.readers.gate import OpenFile
+from archlint.readers.keras import from_attributes
+from archlint.readers.strict_json import Json
+
+_WEIGHTS_ONLY = (
+    "it holds weights only, no architecture, so there is nothing to judge; save the whole model with model.save('name.keras')"
+)
+
+
+def read_h5(file: OpenFile) -> Model:
+    """Read a whole model from HDF5.
+
+    Raises:
+        ReadError: the file is damaged, holds weights only, or is no Keras model.
+    """
+    from archlint.readers.hdf5 import open_hdf5  # numpy comes with it, which a .keras file does not need
+
+    hdf5 = open_hdf5(file)
+    config = hdf5.attribute("model_config")
+    if config is None:
+        raise ReadError(_without_config(hdf5.names(), hdf5.attribute("keras_version") is not None))
+
+    def weight_shapes() -> Mapping[str, tuple[Shape, ...]]:
+        by_layer: dict[str, list[Shape]] = {}
+        for path, shape, _ in hdf5.datasets():
+            parts = path.split("/")
+            if parts[0] == "model_weights" and len(parts) > 2:
+                by_layer.setdefault(parts[1], []).append(shape)
+        return {name: tuple(shapes) for name, shapes in by_layer.items()}
+
+    attributes: dict[str, Json] = {"model_config": strict_json.loads(config, "model_config")}
+    compiled = hdf5.attribute("training_config")
+    if compiled is not None:
+        attributes["training_config"] = strict_json.loads(compiled, "training_config")
+    attributes["keras_version"] = _text(hdf5.attribute("keras_version"))
+    return from_attributes(attributes, "keras_h5", weight_shapes)
+
+
+def read_keras(file: OpenFile) -> Model:
+    """Read a whole model from a `.keras` archive.
+
+    Raises:
+        ReadError: the archive is damaged, or no Keras model.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:  # type: ignore[arg-type]  # it needs only read, seek and tell
+            names = archive.namelist()
+            if len(names) > ZIP_MEMBERS:
+                raise ReadError(f"its archive has {len(names):,} members, more than any honest model; it was not read")
+            if "config.json" not in names:
+                raise ReadError("it is a zip archive, but no Keras model: it has no config.json; give a .keras file")
+            config = strict_json.loads(_member(archive, "config.json"), "config.json")
+            metadata = strict_json.loads(_member(archive, "metadata.json"), "metadata.json") if "metadata.json" in names else {}
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError) as error:
+        raise ReadError(f"it is a zip archive, but damaged or cut short ({error}); save or download it again") from error
+    version = metadata.get("keras_version") if isinstance(metadata, dict) else None
+    compiled = config.get("compile_config") if isinstance(config, dict) else None
+    attributes = {"model_config": config, "training_config": compiled, "keras_version": version}
+    return from_attributes(attributes, "keras_zip")
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """A member's bytes; one more than the limit at most, whatever size the archive states for it."""
+    with archive.open(name) as member:
+        return member.read(JSON_BYTES + 1)
+
+
+def _without_config(names: list[str], keras: bool) -> str:
+    if keras or {"layer_names", "model_weights", "layers", "vars", "optimizer_weights"} & set(names):
+        return _WEIGHTS_ONLY
+    return "it is an HDF5 file, but no Keras model (no model_config attribute); give a model saved with model.save()"
+
+
+def _text(value: bytes | str | None) -> str | None:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value

@@ -1,0 +1,72 @@
+"""JSON from files nobody vouches for: one loader with limits, so that no configuration can exhaust the process."""
+
+import json
+from typing import Any, NoReturn
+
+from archlint.errors import ReadError
+from archlint.limits import INTEGER_DIGITS, JSON_BYTES, JSON_DEPTH, JSON_TOKENS
+
+Json = Any
+"""A parsed JSON value: dict, list, str, int, float, bool or None."""
+
+
+def loads(data: bytes | str, what: str) -> Json:
+    """Parse `data`; `what` names it in errors ("model_config").
+
+    Integers too long to mean anything become None; NaN and infinities are read as floats, as Keras writes them.
+
+    Raises:
+        ReadError: too long, too deep, no JSON, or a key that stands twice in one object.
+    """
+    text = _decode(data, what)
+    if sum(map(text.count, "{}[],:")) > JSON_TOKENS or _depth(text) > JSON_DEPTH:
+        raise ReadError(f"its {what} is nested or long beyond any honest model; it was not read")
+    try:
+        return json.loads(text, parse_int=_integer, object_pairs_hook=lambda pairs: _object(pairs, what))
+    except (ValueError, RecursionError) as error:
+        raise ReadError(f"its {what} is not valid JSON ({_reason(error)}); the file is damaged: save it again") from error
+
+
+def _decode(data: bytes | str, what: str) -> str:
+    if len(data) > JSON_BYTES:
+        raise ReadError(f"its {what} is {len(data):,} bytes long, more than any honest model needs; it was not read")
+    if isinstance(data, str):
+        return data
+    try:
+        return data.decode(json.detect_encoding(data), "surrogatepass")
+    except UnicodeDecodeError as error:
+        raise ReadError(f"its {what} is not text; the file is damaged: save it again") from error
+
+
+def _depth(text: str) -> int:
+    """Upper bound of the nesting; brackets inside strings count, which only matters far above honest files."""
+    depth = deepest = 0
+    if text.count("{") + text.count("[") <= JSON_DEPTH:
+        return 0
+    for character in text:
+        if character in "{[":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character in "}]":
+            depth -= 1
+    return deepest
+
+
+def _integer(digits: str) -> int | None:
+    return int(digits) if len(digits) <= INTEGER_DIGITS else None
+
+
+def _object(pairs: list[tuple[str, Json]], what: str) -> dict[str, Json]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        _refuse_duplicate([key for key, _ in pairs], what)
+    return made
+
+
+def _refuse_duplicate(keys: list[str], what: str) -> NoReturn:
+    twice = next(key for key in keys if keys.count(key) > 1)
+    raise ReadError(f"its {what} has the key {twice!r} twice in one object, so readers would disagree; it was not read")
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "msg", "too deep")
