@@ -1,0 +1,72 @@
+"""What an initializer makes of a kernel: its family and the variance of an element.
+
+Source of the formulas: Keras's initializers; He et al. 2015, Glorot & Bengio 2010, LeCun et al. 1998.
+"""
+
+from collections.abc import Mapping
+from math import prod
+from typing import Any
+
+from archlint.graph import Shape
+
+TRUNCATION = 0.87962566
+"""Standard deviation of a standard normal cut off at two: Keras's truncated normals."""
+
+_FAMILIES = {
+    "he_normal": "he",
+    "he_uniform": "he",
+    "glorot_normal": "glorot",
+    "glorot_uniform": "glorot",
+    "lecun_normal": "lecun",
+    "lecun_uniform": "lecun",
+    "variance_scaling": "scaling",
+    "orthogonal": "orthogonal",
+    "identity": "orthogonal",
+    "zeros": "constant",
+    "ones": "constant",
+    "constant": "constant",
+    "random_normal": "fixed",
+    "random_uniform": "fixed",
+    "truncated_normal": "fixed",
+}
+_SCALINGS = {"he": (2.0, "fan_in"), "glorot": (1.0, "fan_avg"), "lecun": (1.0, "fan_in")}
+
+
+def family(initializer: Mapping[str, Any] | None) -> str | None:
+    """The family of an initializer as in `layer.initializer_family`; None for none."""
+    return None if initializer is None else _FAMILIES.get(str(initializer["name"]), "custom")
+
+
+def variance(initializer: Mapping[str, Any] | None, fans: tuple[int, int], shape: Shape) -> float | None:
+    """Variance of one element of a kernel of this shape at initialization; None where it is not known."""
+    kind = family(initializer)
+    if initializer is None or kind is None:
+        return None
+    if kind in _SCALINGS:
+        return _scaled(*_SCALINGS[kind], fans)
+    if kind == "scaling":
+        scale = initializer.get("scale", 1.0)
+        return _scaled(scale, str(initializer.get("mode", "fan_in")), fans) if isinstance(scale, (int, float)) else None
+    if kind == "orthogonal" and shape and None not in shape:
+        gain = _number(initializer, "gain", 1.0)
+        sizes = [size or 0 for size in shape]
+        return gain * gain / max(prod(sizes[:-1]), sizes[-1], 1)
+    return _fixed(initializer) if kind == "fixed" else None
+
+
+def _scaled(scale: float, mode: str, fans: tuple[int, int]) -> float | None:
+    size = {"fan_in": fans[0], "fan_out": fans[1], "fan_avg": sum(fans) / 2}.get(mode)
+    return None if size is None else scale / max(1.0, size)
+
+
+def _fixed(initializer: Mapping[str, Any]) -> float:
+    if initializer["name"] == "random_uniform":
+        low, high = _number(initializer, "minval", -0.05), _number(initializer, "maxval", 0.05)
+        return (low * low + low * high + high * high) / 3
+    stddev = _number(initializer, "stddev", 0.05)
+    return (stddev * (TRUNCATION if initializer["name"] == "truncated_normal" else 1.0)) ** 2
+
+
+def _number(settings: Mapping[str, Any], key: str, default: float) -> float:
+    value = settings.get(key)
+    return float(value) if isinstance(value, (int, float)) else default
