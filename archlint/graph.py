@@ -131,7 +131,7 @@ class Optimizer:
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """A loss: its snake_case name (`custom:NAME` for a function of the author's), family, and from_logits if it has one."""
+    """A loss: its snake_case name (`custom:NAME` for a function of the author's), family, from_logits if any."""
 
     name: str
     family: str

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from math import prod
 from typing import Any
 
-from archlint.graph import Shape
+from archlint.graph import Layer, Shape
 
 TRUNCATION = 0.87962566
 """Standard deviation of a standard normal cut off at two: Keras's truncated normals."""
@@ -70,3 +70,18 @@ def _fixed(initializer: Mapping[str, Any]) -> float:
 def _number(settings: Mapping[str, Any], key: str, default: float) -> float:
     value = settings.get(key)
     return float(value) if isinstance(value, (int, float)) else default
+
+
+def summed_inputs(layer: Layer, kernel: Shape) -> float | None:
+    """How many products one output of the layer sums up: the true fan-in, which Keras's differs from for some kinds."""
+    sizes = [size or 0 for size in kernel]
+    if len(sizes) < 2:
+        return None
+    field = prod(sizes[:-2])
+    if layer.kind == "depthwise_conv":
+        return field
+    if layer.kind == "conv_transpose":
+        strides = layer.args.get("strides", 1)
+        steps = strides if isinstance(strides, list) else [strides] * (len(sizes) - 2)
+        return sizes[-1] * field / max(1, prod(step for step in steps if isinstance(step, int)))
+    return sizes[-2] * field

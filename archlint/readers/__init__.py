@@ -1,5 +1,7 @@
 """From a path to the neutral model: the gate judges the content, then one reader reads it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from archlint.graph import Model
@@ -12,11 +14,12 @@ SUFFIXES = (".h5", ".hdf5", ".keras")
 _READERS = {"hdf5": read_h5, "zip": read_keras}
 
 
-def read(path: Path) -> Model:
-    """The model in the file at `path`.
+@contextmanager
+def open_model(path: Path) -> Iterator[Model]:
+    """The model in the file at `path`; the file stays open meanwhile, so that weights can be looked up in it.
 
     Raises:
         ReadError: one sentence: what is wrong with the file, and what to do.
     """
     with open_file(path) as file:
-        return _READERS[sniff(file)](file)
+        yield _READERS[sniff(file)](file)

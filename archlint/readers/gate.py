@@ -124,7 +124,10 @@ def _other_kind(file: OpenFile) -> str:
             "it is JSON: a configuration without a file around it; save the model with model.save('name.keras')",
         ),
         (head.startswith(b"CDF"), "it is a NetCDF file, not a Keras model"),
-        (b"TFL3" in head[4:8], "it is a TensorFlow Lite model, which archlint does not read; check the Keras model it came from"),
+        (
+            b"TFL3" in head[4:8],
+            "it is a TensorFlow Lite model, which archlint does not read; check the Keras model it came from",
+        ),
     )
     for found, sentence in kinds:
         if found:

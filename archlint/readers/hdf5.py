@@ -7,7 +7,7 @@ one flipped byte.
 import importlib
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import ModuleType, SimpleNamespace
@@ -61,21 +61,25 @@ class Hdf5:
             return value
         raise ReadError(_DAMAGED.format(reason=f"its attribute {name} is no text"))
 
-    def datasets(self) -> Iterator[tuple[str, Shape, Mapping[str, Any]]]:
-        """Path and shape of every dataset, and the attributes of the group that holds it, following no link."""
+    def datasets(self) -> list[tuple[str, Shape]]:
+        """Path and shape of every dataset, following no link."""
+        with _parsing():
+            return list(self._datasets())
+
+    def _datasets(self) -> Iterator[tuple[str, Shape]]:
         pending = [("", self._file)]
         seen: set[int] = set()
         while pending:
             path, group = pending.pop()
             for name in reversed(list(group)):
-                if len(seen) > HDF5_OBJECTS:
-                    raise ReadError("it holds more HDF5 objects than any honest model; it was not read further")
                 member = _member(group, name)
                 if member is None or id(member._dataobjects) in seen:
                     continue
                 seen.add(id(member._dataobjects))
+                if len(seen) > HDF5_OBJECTS:
+                    raise ReadError("it holds more HDF5 objects than any honest model; it was not read further")
                 if hasattr(member, "shape"):
-                    yield f"{path}/{name}"[1:], tuple(int(size) for size in member.shape), group.attrs
+                    yield f"{path}/{name}"[1:], tuple(int(size) for size in member.shape)
                 elif hasattr(member, "attrs"):
                     pending.append((f"{path}/{name}", member))
 

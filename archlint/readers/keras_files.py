@@ -13,7 +13,8 @@ from archlint.readers.keras import from_attributes
 from archlint.readers.strict_json import Json
 
 _WEIGHTS_ONLY = (
-    "it holds weights only, no architecture, so there is nothing to judge; save the whole model with model.save('name.keras')"
+    "it holds weights only, no architecture, so there is nothing to judge; "
+    "save the whole model with model.save('name.keras')"
 )
 
 
@@ -32,7 +33,7 @@ def read_h5(file: OpenFile) -> Model:
 
     def weight_shapes() -> Mapping[str, tuple[Shape, ...]]:
         by_layer: dict[str, list[Shape]] = {}
-        for path, shape, _ in hdf5.datasets():
+        for path, shape in hdf5.datasets():
             parts = path.split("/")
             if parts[0] == "model_weights" and len(parts) > 2:
                 by_layer.setdefault(parts[1], []).append(shape)
@@ -53,16 +54,22 @@ def read_keras(file: OpenFile) -> Model:
         ReadError: the archive is damaged, or no Keras model.
     """
     try:
-        with zipfile.ZipFile(file) as archive:  # type: ignore[arg-type]  # it needs only read, seek and tell
+        with zipfile.ZipFile(file) as archive:
             names = archive.namelist()
             if len(names) > ZIP_MEMBERS:
                 raise ReadError(f"its archive has {len(names):,} members, more than any honest model; it was not read")
             if "config.json" not in names:
                 raise ReadError("it is a zip archive, but no Keras model: it has no config.json; give a .keras file")
             config = strict_json.loads(_member(archive, "config.json"), "config.json")
-            metadata = strict_json.loads(_member(archive, "metadata.json"), "metadata.json") if "metadata.json" in names else {}
+            metadata = (
+                strict_json.loads(_member(archive, "metadata.json"), "metadata.json")
+                if "metadata.json" in names
+                else {}
+            )
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise ReadError(f"it is a zip archive, but damaged or cut short ({error}); save or download it again") from error
+        raise ReadError(
+            f"it is a zip archive, but damaged or cut short ({error}); save or download it again"
+        ) from error
     version = metadata.get("keras_version") if isinstance(metadata, dict) else None
     compiled = config.get("compile_config") if isinstance(config, dict) else None
     attributes = {"model_config": config, "training_config": compiled, "keras_version": version}

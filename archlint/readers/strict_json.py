@@ -1,10 +1,13 @@
 """JSON from files nobody vouches for: one loader with limits, so that no configuration can exhaust the process."""
 
 import json
+import re
 from typing import Any, NoReturn
 
 from archlint.errors import ReadError
 from archlint.limits import INTEGER_DIGITS, JSON_BYTES, JSON_DEPTH, JSON_TOKENS
+
+_BRACKET = re.compile(r"[\[\]{}]")
 
 Json = Any
 """A parsed JSON value: dict, list, str, int, float, bool or None."""
@@ -24,7 +27,9 @@ def loads(data: bytes | str, what: str) -> Json:
     try:
         return json.loads(text, parse_int=_integer, object_pairs_hook=lambda pairs: _object(pairs, what))
     except (ValueError, RecursionError) as error:
-        raise ReadError(f"its {what} is not valid JSON ({_reason(error)}); the file is damaged: save it again") from error
+        raise ReadError(
+            f"its {what} is not valid JSON ({_reason(error)}); the file is damaged: save it again"
+        ) from error
 
 
 def _decode(data: bytes | str, what: str) -> str:
@@ -40,15 +45,12 @@ def _decode(data: bytes | str, what: str) -> str:
 
 def _depth(text: str) -> int:
     """Upper bound of the nesting; brackets inside strings count, which only matters far above honest files."""
-    depth = deepest = 0
     if text.count("{") + text.count("[") <= JSON_DEPTH:
         return 0
-    for character in text:
-        if character in "{[":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif character in "}]":
-            depth -= 1
+    depth = deepest = 0
+    for bracket in _BRACKET.finditer(text):
+        depth += 1 if bracket[0] in "{[" else -1
+        deepest = max(deepest, depth)
     return deepest
 
 

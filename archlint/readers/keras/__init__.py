@@ -12,9 +12,7 @@ from archlint.readers.strict_json import Json
 _NOT_COMPILED = "the file carries no training configuration (the model was not compiled, or saved without it)"
 _NO_OPTIMIZER = "the training configuration names no optimizer (Keras 3 drops it from a .keras file saved after an .h5)"
 _NO_SHAPE = "the file states no input shape"
-_OPTIMIZER_FACTS = (
-    "optimizer learning_rate schedule momentum clipnorm clipvalue global_clipnorm weight_decay".split()
-)
+_OPTIMIZER_FACTS = "optimizer learning_rate schedule momentum clipnorm clipvalue global_clipnorm weight_decay".split()
 _LOSS_FACTS = ("output.loss", "output.loss_family", "output.from_logits", "metric.name", "metric.output")
 
 
@@ -44,7 +42,9 @@ def from_attributes(
         trained = training(compiled, names) if isinstance(compiled, dict) and compiled else None
     # A configuration may hold any JSON value anywhere; what no typed accessor foresaw is a damaged file, not a crash.
     except (TypeError, ValueError, AttributeError, KeyError, IndexError, RecursionError) as error:
-        raise ReadError(f"its configuration is malformed ({type(error).__name__}: {error}); save the model again") from error
+        raise ReadError(
+            f"its configuration is malformed ({type(error).__name__}: {error}); save the model again"
+        ) from error
     version = attributes.get("keras_version")
     return Model(
         name=top.name,

@@ -33,7 +33,9 @@ _RENAMED = {
     "newshape": "target_shape",
 }
 _ORDERING = {"tf": "channels_last", "th": "channels_first"}
-_CONVOLUTIONS = frozenset({"conv", "depthwise_conv", "separable_conv", "conv_transpose", "locally_connected", "conv_lstm"})
+_CONVOLUTIONS = frozenset(
+    {"conv", "depthwise_conv", "separable_conv", "conv_transpose", "locally_connected", "conv_lstm"}
+)
 _UNITS_ONCE_OUTPUT_DIM = frozenset({"dense", "lstm", "gru", "simple_rnn"})
 _ACTIVATION_CLASSES = frozenset({"Activation", "ReLU"})
 _IGNORED = frozenset({"name", "trainable", "batch_input_shape", "batch_shape", "build_config"})

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 _CLASSES = {
@@ -36,9 +37,10 @@ _CLASSES = {
     "AdaptiveMaxPooling2D AdaptiveMaxPooling3D",
     "avg_pool": "AveragePooling1D AveragePooling2D AveragePooling3D AvgPool1D AvgPool2D AvgPool3D "
     "AdaptiveAveragePooling1D AdaptiveAveragePooling2D AdaptiveAveragePooling3D",
-    "global_max_pool": "GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D GlobalMaxPool1D GlobalMaxPool2D GlobalMaxPool3D",
-    "global_avg_pool": "GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D GlobalAvgPool1D GlobalAvgPool2D "
-    "GlobalAvgPool3D",
+    "global_max_pool": "GlobalMaxPooling1D GlobalMaxPooling2D GlobalMaxPooling3D GlobalMaxPool1D GlobalMaxPool2D "
+    "GlobalMaxPool3D",
+    "global_avg_pool": "GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D GlobalAvgPool1D "
+    "GlobalAvgPool2D GlobalAvgPool3D",
     "add": "Add CustomScaleLayer",  # CustomScaleLayer: InceptionResNetV2's scaled residual sum
     "subtract": "Subtract",
     "multiply": "Multiply",
@@ -62,8 +64,8 @@ _CLASSES = {
     "repeat_vector": "RepeatVector",
     "rescaling": "Rescaling",
     "normalization": "Normalization",
-    "preprocessing": "Resizing CenterCrop Discretization CategoryEncoding Hashing HashedCrossing IntegerLookup StringLookup "
-    "TextVectorization MelSpectrogram STFTSpectrogram Pipeline",
+    "preprocessing": "Resizing CenterCrop Discretization CategoryEncoding Hashing HashedCrossing IntegerLookup "
+    "StringLookup TextVectorization MelSpectrogram STFTSpectrogram Pipeline",
     "augmentation": "RandomCrop RandomFlip RandomTranslation RandomRotation RandomZoom RandomContrast RandomBrightness "
     "RandomHeight RandomWidth RandomShear RandomColorDegeneration RandomColorJitter RandomErasing RandomGaussianBlur "
     "RandomGrayscale RandomHue RandomInvert RandomPerspective RandomPosterization RandomSaturation RandomSharpness "
@@ -87,21 +89,22 @@ _OPERATIONS = {
     "where": "where select select_v2",
     "reshape": "reshape squeeze expand_dims ravel",
     "permute": "transpose permute swapaxes moveaxis",
-    "reduce": "mean reduce_mean sum reduce_sum max reduce_max min reduce_min prod reduce_prod std var logsumexp amax amin",
+    "reduce": "mean reduce_mean sum reduce_sum max reduce_max min reduce_min prod reduce_prod std var logsumexp amax "
+    "amin",
     "slice": "get_item getitem strided_slice slice gather gather_v2 take",
     "split": "split split_v unstack",
     "cast": "cast",
     "identity": "identity stop_gradient copy",
     "zero_padding": "pad pad_v2",
-    "arithmetic": "neg negative abs absolute square sqrt rsqrt pow power exp log log1p expm1 clip clip_by_value sign round floor "
-    "ceil sin cos reciprocal floordiv mod l2_normalize",
+    "arithmetic": "neg negative abs absolute square sqrt rsqrt pow power exp log log1p expm1 clip clip_by_value sign "
+    "round floor ceil sin cos reciprocal floordiv mod l2_normalize",
 }
 _KIND_OF_OPERATION = {name: kind for kind, names in _OPERATIONS.items() for name in names.split()}
 
 ACTIVATIONS = frozenset(
-    "linear relu relu6 leaky_relu elu selu celu gelu silu hard_silu mish sigmoid hard_sigmoid log_sigmoid tanh hard_tanh "
-    "tanh_shrink soft_shrink hard_shrink softplus softsign softmax log_softmax sparsemax exponential glu threshold "
-    "squareplus sparse_plus sparse_sigmoid prelu srelu".split()
+    "linear relu relu6 leaky_relu elu selu celu gelu silu hard_silu mish sigmoid hard_sigmoid log_sigmoid "
+    "tanh hard_tanh tanh_shrink soft_shrink hard_shrink softplus softsign softmax log_softmax sparsemax exponential "
+    "glu threshold squareplus sparse_plus sparse_sigmoid prelu srelu".split()
 )
 _ACTIVATION_ALIASES = {
     "swish": "silu",
@@ -124,6 +127,7 @@ STACKED_CELLS = "StackedRNNCells"
 _KERAS_MODULES = re.compile(r"(keras|tf_keras|tensorflow|tensorflow\.keras|tensorflow\.python\.keras)(\.|$)")
 
 
+@lru_cache(maxsize=512)
 def snake_case(name: str) -> str:
     """`GlorotUniform` to `glorot_uniform`, `SGD` to `sgd`, `AdamW` to `adam_w`."""
     partly = re.sub(r"(.)([A-Z][a-z0-9]+)", r"\1_\2", name)
@@ -166,7 +170,14 @@ def is_operation(class_name: str, module: str | None, config: Mapping[str, Any])
     `.h5` files name no module; there only the configuration tells `ops.Add` from the layer `Add`: a layer's says
     whether it is trainable.
     """
-    if class_name in ("TFOpLambda", "SlicingOpLambda", "TensorFlowOpLayer", "ClassMethod", "InstanceMethod", "InstanceProperty"):
+    if class_name in (
+        "TFOpLambda",
+        "SlicingOpLambda",
+        "TensorFlowOpLayer",
+        "ClassMethod",
+        "InstanceMethod",
+        "InstanceProperty",
+    ):
         return True
     if module is not None:
         return ".ops." in module

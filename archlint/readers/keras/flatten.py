@@ -101,7 +101,9 @@ def _layer(node: Node, path: str, trainable: bool, time_distributed: int) -> Lay
 def _tensor(made: _Made, reference: Reference) -> Tensor:
     tensors = made.get((reference.layer, reference.node))
     if tensors is None:
-        raise ReadError(f"its layer {reference.layer!r} is referred to by a call that is not in the file; save the model again")
+        raise ReadError(
+            f"its layer {reference.layer!r} is referred to by a call that is not in the file; save the model again"
+        )
     if reference.tensor < len(tensors):
         return tensors[reference.tensor]
     return tensors[0]._replace(output=reference.tensor)

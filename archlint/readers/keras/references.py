@@ -2,7 +2,7 @@
 
 Keras 1       [name, node, tensor]
 Keras 2       [name, node, tensor, {keyword: …}], several of them in a list, or one alone (operations)
-Keras 3       {"args": [… {"class_name": "__keras_tensor__", "config": {"keras_history": [name, node, tensor]}} …], "kwargs": …}
+Keras 3       {"args": [… {"class_name": "__keras_tensor__", "config": {"keras_history": […]}} …], "kwargs": …}
 """
 
 from collections.abc import Collection, Iterator
@@ -26,7 +26,7 @@ class Reference(NamedTuple):
 
 @dataclass(slots=True)
 class Use:
-    """One call of a layer: the tensors it takes, its plain arguments, and the shapes the file states for the tensors."""
+    """One call of a layer: the tensors it takes, its plain arguments, and the shapes the file states for tensors."""
 
     inputs: list[Reference] = field(default_factory=list)
     constants: dict[str, Any] = field(default_factory=dict)
@@ -59,12 +59,12 @@ def _use(node: Json, layers: Collection[str]) -> Use:
         for key, argument in (node.get("kwargs") or {}).items():
             _take(use, key, argument, layers)
         return use
-    for position, entry in enumerate(_entries(node, layers)):
+    for position, entry in enumerate(_entries(node)):
         _take_listed(use, str(position), entry, layers)
     return use
 
 
-def _entries(node: Json, layers: Collection[str]) -> Iterator[Json]:
+def _entries(node: Json) -> Iterator[Json]:
     """The inputs of a Keras 1 or 2 node, which may be one reference alone, a list, or a dict by name."""
     if isinstance(node, dict):
         yield from node.values()
@@ -117,6 +117,12 @@ def _listed(value: Json, layers: Collection[str]) -> Reference | None:
     if not isinstance(value, list) or not 3 <= len(value) <= 4:
         return None
     layer, node, tensor = value[:3]
-    if isinstance(layer, str) and type(node) is int and type(tensor) is int and layer in layers and min(node, tensor) >= 0:
+    if (
+        isinstance(layer, str)
+        and type(node) is int
+        and type(tensor) is int
+        and layer in layers
+        and min(node, tensor) >= 0
+    ):
         return Reference(layer, node, tensor)
     return None

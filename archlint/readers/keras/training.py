@@ -9,7 +9,8 @@ from archlint.readers.keras.classes import snake_case
 from archlint.readers.strict_json import Json
 
 _REGRESSION = frozenset(
-    "mean_squared_error mean_absolute_error mean_absolute_percentage_error mean_squared_logarithmic_error huber log_cosh".split()
+    "mean_squared_error mean_absolute_error mean_absolute_percentage_error mean_squared_logarithmic_error huber "
+    "log_cosh".split()
 )
 _CROSSENTROPY = frozenset(
     "binary_crossentropy categorical_crossentropy sparse_categorical_crossentropy binary_focal_crossentropy "
@@ -36,7 +37,13 @@ _METRIC_WRAPPERS = frozenset({"MeanMetricWrapper", "LossFunctionWrapper", "SumOv
 _OPTIMIZERS = frozenset(
     "adam adam_w sgd rms_prop adadelta adagrad adamax nadam ftrl lion adafactor lamb muon schedule_free_adam_w".split()
 )
-_OPTIMIZER_ALIASES = {"rm_sprop": "rms_prop", "rmsprop": "rms_prop", "adamw": "adam_w", "momentum": "sgd", "gradient_descent": "sgd"}
+_OPTIMIZER_ALIASES = {
+    "rm_sprop": "rms_prop",
+    "rmsprop": "rms_prop",
+    "adamw": "adam_w",
+    "momentum": "sgd",
+    "gradient_descent": "sgd",
+}
 _OPTIMIZER_DEFAULTS = {"sgd": 0.01}  # the learning rate behind a bare string ("adam"); 0.001 for all others
 _SCHEDULE_PEAKS = ("initial_learning_rate", "warmup_target", "max_learning_rate")
 _WRAPPING_OPTIMIZERS = ("inner_optimizer", "optimizer")
@@ -93,13 +100,18 @@ def _learning_rate(value: Json) -> tuple[float | None, str | None]:
     """The rate (a schedule's peak, as far as it states one) and the name of the schedule."""
     plain = values.number(value)
     if plain is not None or not isinstance(value, dict):
-        return plain, None
+        return _as_written(plain), None
     class_name, config = values.class_of(value)
     stated = [rate for key in _SCHEDULE_PEAKS if (rate := values.number(config.get(key))) is not None]
     steps = values.plain(config.get("values"))
     if isinstance(steps, list):  # PiecewiseConstantDecay
         stated += [rate for step in steps if (rate := values.number(step)) is not None]
-    return max(stated, default=None), snake_case(class_name or "schedule")
+    return _as_written(max(stated, default=None)), snake_case(class_name or "schedule")
+
+
+def _as_written(rate: float | None) -> float | None:
+    """Keras saves the rate as the float32 it keeps, 1e-5 as 9.99999974e-06; seven digits are what that holds."""
+    return None if rate is None else float(f"{rate:.7g}")
 
 
 def _per_output(value: Json, names: Sequence[str]) -> list[Json]:

@@ -1,10 +1,11 @@
 """A Keras configuration as a tree of graphs: models within models, wrappers and cells still in place.
 
-All dialects come out the same here: a `Graph` of `Node`s, each called by `Use`s. `flatten` makes the neutral model of it.
+All dialects come out the same here: a `Graph` of `Node`s, each called by `Use`s. `flatten` makes it neutral.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, TypeGuard
 
 from archlint.errors import ReadError
@@ -33,12 +34,12 @@ _MERGE_MODES = {  # Keras 1's Merge(mode=…)
     "dot": "dot",
     "cos": "dot",
 }
-_CHANNEL_WRAPPERS = frozenset({"SpectralNormalization", "WeightNormalization"})
+_WRAPPERS = frozenset({"Bidirectional", "TimeDistributed", "SpectralNormalization", "WeightNormalization"})
 
 
 @dataclass(slots=True)
 class Node:
-    """A layer in the tree. `inner` is the nested model, if it is one; `cells` the layers that it runs one after another."""
+    """A layer in the tree. `inner` is the nested model, if it is one; `cells` are what it runs one after another."""
 
     name: str
     kind: str
@@ -88,7 +89,8 @@ def graph(config: Json, depth: int = 0) -> Graph:
 def _no_graph(class_name: str | None, config: Mapping[str, Any]) -> str:
     kind = config.get("name") or class_name or "the model"
     return (
-        f"it holds no layer graph: {kind} is a subclassed model, of which Keras stores only the constructor's arguments; "
+        f"it holds no layer graph: {kind} is a subclassed model, and of those Keras stores only the constructor's "
+        "arguments; "
         "build it as a Functional or Sequential model, or export it to ONNX"
     )
 
@@ -102,7 +104,7 @@ def _sequential(config: Mapping[str, Json], layers: list[Json], depth: int) -> G
     if nodes and nodes[0].kind != "input":
         shape = nodes[0].input_shape or values.shape(config.get("build_input_shape"))
         nodes.insert(0, Node(_free_name("input", nodes), "input", "InputLayer", {"batch_shape": shape}))
-    for before, node in zip(nodes, nodes[1:], strict=False):
+    for before, node in pairwise(nodes):
         node.uses = [Use([Reference(before.name, 0, 0)])]
     if not nodes:
         return Graph(_name(config), [], [], [])
@@ -117,10 +119,12 @@ def _sequential(config: Mapping[str, Json], layers: list[Json], depth: int) -> G
 
 def _functional(config: Mapping[str, Json], layers: list[Json], depth: int) -> Graph:
     entries = [layer for layer in layers if isinstance(layer, dict)]
-    names = {_name_of_layer(entry) for entry in entries}
+    names = {name for entry in entries if (name := _name_of_layer(entry))}
     nodes = [_node(entry, names, depth) for entry in entries]
     if len(names) < len(nodes):
-        raise ReadError("two of its layers have the same name, so it is unclear which one a connection means; rename one")
+        raise ReadError(
+            "two of its layers have the same name, so it is unclear which one a connection means; rename one"
+        )
     made = Graph(
         _name(config),
         nodes,
@@ -154,12 +158,12 @@ def _count_calls_from_zero(made: Graph) -> None:
     made.outputs = [(key, moved(reference)) for key, reference in made.outputs]
 
 
-def _node(entry: Mapping[str, Json], names: "set[str | None] | tuple[()]", depth: int) -> Node:
+def _node(entry: Mapping[str, Json], names: Collection[str], depth: int) -> Node:
     class_name, config = values.class_of(entry)
     class_name = class_name or "?"
     module = entry.get("module") if isinstance(entry.get("module"), str) else None
     node = Node(_name_of_layer(entry) or class_name.lower(), "custom", class_name)
-    node.uses = uses(entry.get("inbound_nodes"), {name for name in names if name})
+    node.uses = uses(entry.get("inbound_nodes"), names)
     node.trainable = config.get("trainable") is not False
     node.input_shape = _input_shape(entry, config)
     if _is_model(class_name, entry):
@@ -183,17 +187,20 @@ def _operation(node: Node, config: Mapping[str, Json]) -> None:
     tensors = max((len(use.inputs) for use in node.uses), default=1)
     node.kind = kind_of_operation(name, tensors)
     node.args = {"op": name, **({"activation": values.activation(name)} if node.kind == "activation" else {})}
-    settings = {key: values.plain(value) for key, value in config.items() if key not in ("name", "dtype", "function", "trainable")}
+    settings = {
+        key: values.plain(value)
+        for key, value in config.items()
+        if key not in ("name", "dtype", "function", "trainable")
+    }
     for use in node.uses:
         use.constants = {**settings, **use.constants}
 
 
 def _layer(node: Node, module: str | None, entry: Mapping[str, Json], config: Mapping[str, Json], depth: int) -> None:
     wrapped = config.get("layer")
-    if node.class_name in ("Bidirectional", "TimeDistributed") or node.class_name in _CHANNEL_WRAPPERS:
-        if _is_object(wrapped):
-            _unwrap(node, wrapped, config, depth)
-            return
+    if node.class_name in _WRAPPERS and _is_object(wrapped):
+        _unwrap(node, wrapped, config, depth)
+        return
     if node.class_name in RECURRENT_WRAPPERS and _is_object(config.get("cell")):
         _cells(node, config, depth)
         return
@@ -227,7 +234,7 @@ def _unwrap(node: Node, wrapped: dict[str, Json], config: Mapping[str, Json], de
 
 
 def _cells(node: Node, config: Mapping[str, Json], depth: int) -> None:
-    """`RNN(cell)` and `RNN(StackedRNNCells)`: one recurrent layer for each cell, all but the last returning sequences."""
+    """`RNN(cell)` and `RNN(StackedRNNCells)`: one layer for each cell, all but the last returning sequences."""
     cell = config["cell"]
     listed = values.class_of(cell)[1].get("cells") if cell.get("class_name") == STACKED_CELLS else [cell]
     cells = [_node(inner, (), depth + 1) for inner in listed or [] if _is_object(inner)]
@@ -258,7 +265,11 @@ def _name_of_layer(entry: Mapping[str, Json]) -> str | None:
 def _input_shape(entry: Mapping[str, Json], config: Mapping[str, Json]) -> Shape | None:
     """The shape of the first input, batch included, wherever this dialect states it."""
     built = entry.get("build_config")
-    for stated in (config.get("batch_shape"), config.get("batch_input_shape"), built.get("input_shape") if isinstance(built, dict) else None):
+    for stated in (
+        config.get("batch_shape"),
+        config.get("batch_input_shape"),
+        built.get("input_shape") if isinstance(built, dict) else None,
+    ):
         if (shape := values.shape(stated)) is not None:
             return shape
     if (shape := values.shape(config.get("input_shape"))) is not None:

@@ -1,0 +1,68 @@
+"""How many parameters each layer has, and the fans of its kernel: by its settings, else as stored in the file."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import prod
+
+from archlint.analyses.weights import Weight, declared_weights, fans, kernel
+from archlint.graph import Call, Model, Shape, Tensor
+
+_WEIGHTLESS = frozenset({"lambda", "operation"})
+"""Opaque in what they compute, but functions: they hold no weights."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """Of one layer: counts (None: unknown); fan_in, fan_out and shape of its kernel (None: none, or unknown)."""
+
+    count: int | None = None
+    trainable: int | None = None
+    fans: tuple[int, int] | None = None
+    kernel: Shape | None = None
+
+
+def parameters(model: Model, shapes: Mapping[Tensor, Shape]) -> list[Parameters]:
+    """The parameters of every layer, in the order of `model.layers`."""
+    first: dict[int, Call] = {}
+    for call in model.calls:
+        first.setdefault(call.layer, call)
+    version = version_tuple(model.producer_version)
+    declared = [
+        ()
+        if layer.kind in _WEIGHTLESS
+        else declared_weights(layer, [shapes.get(tensor) for tensor in first[index].inputs], version)
+        for index, layer in enumerate(model.layers)
+    ]
+    # Reading what is stored costs time, so it is asked only for what the settings do not tell.
+    stored = model.weight_shapes() if any(weights is None for weights in declared) else {}
+    return [
+        _measured(model, index, _from_file(stored.get(layer.name)) if declared[index] is None else declared[index])
+        for index, layer in enumerate(model.layers)
+    ]
+
+
+def version_tuple(version: str | None) -> tuple[int, ...]:
+    """`2.2.4-tf` to (2, 2, 4); empty if there is none."""
+    parts = (version or "").split("-")[0].split(".")
+    return tuple(int(part) for part in parts if part.isascii() and part.isdigit() and len(part) < 6)
+
+
+def _from_file(shapes: Iterable[Shape] | None) -> tuple[Weight, ...] | None:
+    if shapes is None:
+        return None
+    known = [tuple(size or 0 for size in shape) for shape in shapes]
+    largest = max(known, key=prod, default=())
+    return tuple(Weight("kernel" if shape is largest and len(shape) > 1 else "stored", shape, True) for shape in known)
+
+
+def _measured(model: Model, index: int, weights: tuple[Weight, ...] | None) -> Parameters:
+    if weights is None:
+        return Parameters()
+    layer = model.layers[index]
+    found = kernel(weights)
+    return Parameters(
+        count=sum(prod(weight.shape) for weight in weights),
+        trainable=sum(prod(weight.shape) for weight in weights if weight.trainable and layer.trainable),
+        fans=fans(layer, weights),
+        kernel=found.shape if found else None,
+    )

@@ -1,0 +1,48 @@
+"""The whole pipeline: a file is read, its facts are laid out, the rules ask them."""
+
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from types import FrameType
+
+from archlint.errors import ArchlintError, ReadError
+from archlint.facts import absent, build
+from archlint.limits import SECONDS
+from archlint.readers import open_model
+from archlint.reports.contract import Checked
+from archlint.rules import Rule, run
+
+
+def check(path: Path, rules: Sequence[Rule]) -> Checked:
+    """What the rules say of the model file at `path`; one that cannot be read is reported as failed, never raised."""
+    try:
+        with _deadline(SECONDS), open_model(path) as model, closing(build(model)) as facts:
+            report = run(rules, facts, absent(model, facts))
+            return Checked.of(str(path), model, report)
+    except ArchlintError as error:
+        return Checked.failed(str(path), str(error))
+    # Whatever slipped through is a fault of archlint; the other files must still be checked, and this one not be clean.
+    except Exception as error:
+        fault = f"{type(error).__name__}: {error}"
+        return Checked.failed(str(path), f"archlint itself failed on it ({fault}); please report this file")
+
+
+@contextmanager
+def _deadline(seconds: int) -> Iterator[None]:
+    """Raise `ReadError` in the block when its time is up, where the platform has timers."""
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def late(_number: int, _frame: FrameType | None) -> None:
+        raise ReadError(f"it took longer than {seconds} s, more than any honest model; it was not read to the end")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

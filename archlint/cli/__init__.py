@@ -1,0 +1,50 @@
+"""The command line. Each command is one function, and imports what it needs when it runs: `check` must stay fast."""
+
+import sys
+
+import typer
+
+from archlint.cli import inspect, judge, pages
+
+app = typer.Typer(
+    name="archlint",
+    help="Find architecture faults in Keras model files, without running them.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("check")(judge.check)
+app.command("rule")(pages.rule)
+app.command("rules")(pages.rules)
+app.command("show")(inspect.show)
+app.command("facts")(inspect.facts)
+app.command("query")(inspect.query)
+app.command("test")(pages.test)
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: bool = typer.Option(False, "--version", "-V", help="Print the version and stop.", is_eager=True),
+) -> None:
+    if version:
+        from archlint import __version__
+
+        typer.echo(f"archlint {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; an error of archlint's is one sentence and exit code 2."""
+    from archlint.errors import ArchlintError
+    from archlint.reports.text import safe_text
+
+    try:
+        app()
+    except ArchlintError as error:
+        sys.stderr.write(f"archlint: {safe_text(str(error))}\n")
+        sys.exit(2)
+    except BrokenPipeError:  # the reader of the pipe has seen enough
+        sys.stderr.close()
+        sys.exit(141)

@@ -1,0 +1,116 @@
+"""`archlint show`, `archlint facts` and `archlint query`: what archlint sees in a model."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from archlint.cli.options import ModelFile, TableFormat, opened
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+_LAYERS = """
+    SELECT name, CASE WHEN wrapper IS NULL THEN class_name ELSE wrapper || '(' || class_name || ')' END AS class_name,
+           output_shape, params, trainable, initializer, activation, effective_activation, fan_in, fan_out
+    FROM layer ORDER BY id
+"""
+
+
+class QueryFormat(StrEnum):
+    """How `archlint query` prints rows."""
+
+    full = "full"
+    json = "json"
+    csv = "csv"
+
+
+def show(
+    model: ModelFile,
+    format: Annotated[TableFormat, typer.Option("--format", "-f", help="How to print it.")] = TableFormat.full,
+) -> None:
+    """Print the layers of a model as `model.summary()` would, with initializers, effective activations and fans.
+
+    Nested models are unfolded to paths (encoder/block1/conv). Needs no TensorFlow.
+    """
+    from archlint.reports import layers
+    from archlint.reports.machine import encode
+    from archlint.reports.text import width_of, write
+
+    with opened(model) as (_, connection):
+        columns, rows = _select(connection, _LAYERS)
+        (totals,) = _dicts(*_select(connection, "SELECT * FROM model"))
+    listed = _dicts(columns, rows)
+    if format is TableFormat.json:
+        typer.echo(encode({"model": totals, "layers": listed}, indent=2))
+    else:
+        write(layers.render(str(model), totals, listed, width_of(sys.stdout)), sys.stdout)
+
+
+def facts(
+    model: ModelFile,
+    output_file: Annotated[
+        Path | None, typer.Option("--output-file", "-o", metavar="FILE.db", help="Write a SQLite database there.")
+    ] = None,
+) -> None:
+    """Write the facts that rules ask as a SQLite database, or print them all as JSON.
+
+    What each table and column means: archlint/facts/schema.sql.
+    """
+    import sqlite3
+
+    from archlint.errors import UsageError
+    from archlint.reports.machine import encode
+
+    with opened(model) as (_, connection):
+        if output_file is None:
+            tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+            typer.echo(
+                encode({table: _dicts(*_select(connection, f"SELECT * FROM {table}")) for table in tables}, indent=2)
+            )
+            return
+        if output_file.exists() and output_file.read_bytes()[:16] not in (b"", b"SQLite format 3\x00"):
+            raise UsageError(f"{output_file} exists and is no SQLite database; name another file")
+        try:
+            output_file.unlink(missing_ok=True)
+            target = sqlite3.connect(output_file)
+            connection.backup(target)
+            target.close()
+        except (sqlite3.Error, OSError) as error:
+            raise UsageError(f"{output_file} cannot be written ({error}); name another file") from error
+
+
+def query(
+    model: ModelFile,
+    sql: Annotated[str, typer.Argument(metavar="SQL", help="One SELECT over the facts.")],
+    format: Annotated[QueryFormat, typer.Option("--format", "-f", help="How to print the rows.")] = QueryFormat.full,
+) -> None:
+    """Ask the facts of a model: archlint query model.h5 "SELECT name, units FROM layer WHERE affine".
+
+    What each table and column means: archlint/facts/schema.sql.
+    """
+    from archlint.reports import layers
+    from archlint.reports.machine import encode
+    from archlint.reports.text import write
+    from archlint.rules import run_query
+
+    with opened(model) as (_, connection):
+        columns, rows = run_query(connection, sql)
+    if format is QueryFormat.json:
+        typer.echo(encode(_dicts(columns, rows), indent=2))
+    elif format is QueryFormat.csv:
+        sys.stdout.writelines(layers.csv_lines(columns, rows))
+    else:
+        write(layers.table(columns, rows), sys.stdout)
+
+
+def _select(connection: "sqlite3.Connection", sql: str) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
+    cursor = connection.execute(sql)
+    return tuple(column[0] for column in cursor.description), cursor.fetchall()
+
+
+def _dicts(columns: "tuple[str, ...]", rows: "Sequence[tuple[object, ...]]") -> list[dict[str, object]]:
+    return [dict(zip(columns, row, strict=True)) for row in rows]

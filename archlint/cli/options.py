@@ -1,0 +1,92 @@
+"""Options that several commands share, and what they have in common."""
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TextIO
+
+import typer
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from archlint.graph import Model
+    from archlint.rules import Rule
+
+Rules = Annotated[
+    list[Path] | None,
+    typer.Option("--rules", metavar="DIR", help="Also use the rule pages in this folder. Repeatable."),
+]
+Select = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--select",
+        metavar="RULES",
+        help="Only these rules: names, codes, beginnings of codes (LOS) or globs; comma-separated.",
+    ),
+]
+Ignore = Annotated[
+    list[str] | None, typer.Option("--ignore", metavar="RULES", help="Not these rules; named as for --select.")
+]
+OutputFile = Annotated[
+    Path | None, typer.Option("--output-file", "-o", metavar="FILE", help="Write there instead of to the terminal.")
+]
+ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="A model file: .h5, .hdf5 or .keras.")]
+
+
+class TableFormat(StrEnum):
+    """How commands that print a table print it."""
+
+    full = "full"
+    json = "json"
+
+
+def chosen(
+    folders: Sequence[Path] | None, select: Sequence[str] | None = None, ignore: Sequence[str] | None = None
+) -> "tuple[Rule, ...]":
+    """All rules, or those that the options leave."""
+    from archlint.rules import choose, load
+
+    return choose(load(folders or ()), _words(select), _words(ignore))
+
+
+def _words(listed: Sequence[str] | None) -> list[str]:
+    return [word.strip() for text in listed or () for word in text.split(",") if word.strip()]
+
+
+@contextmanager
+def opened(path: Path) -> "Iterator[tuple[Model, sqlite3.Connection]]":
+    """The model in a file and its facts; an error names the file."""
+    from contextlib import closing
+
+    from archlint.errors import ReadError
+    from archlint.facts import build
+    from archlint.readers import open_model
+
+    try:
+        with open_model(path) as model, closing(build(model)) as connection:
+            yield model, connection
+    except ReadError as error:
+        raise ReadError(f"{path}: {error}") from error
+
+
+@contextmanager
+def output(path: Path | None) -> Iterator[TextIO]:
+    """Standard output, or the file that the user named."""
+    from archlint.errors import UsageError
+
+    if path is None:
+        yield sys.stdout
+        return
+    try:
+        with path.open("w", encoding="utf-8") as stream:
+            yield stream
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be written ({error.strerror}); name another file with --output-file"
+        ) from error
+
+
+Writer = Callable[[TextIO], None]

@@ -1,0 +1,148 @@
+"""`archlint rule`, `archlint rules` and `archlint test`: the rules themselves."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from archlint.cli.options import Ignore, Rules, Select, TableFormat, chosen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from archlint.reports.text import Line
+    from archlint.rules.proving import PageResult
+
+
+class PageFormat(StrEnum):
+    """How `archlint rule` prints a page."""
+
+    full = "full"
+    markdown = "markdown"
+    json = "json"
+
+
+class SeverityName(StrEnum):
+    """The severities, to filter by."""
+
+    error = "error"
+    warning = "warning"
+    advice = "advice"
+
+
+def rule(
+    name: Annotated[str, typer.Argument(metavar="NAME|CODE", help="A rule's name or code.")],
+    rules: Rules = None,
+    format: Annotated[PageFormat, typer.Option("--format", "-f", help="How to print it.")] = PageFormat.full,
+) -> None:
+    """Print the page of a rule: what it does, why, when it does not matter, examples, the query."""
+    from archlint.reports.machine import encode
+    from archlint.reports.text import shows_colour
+    from archlint.rules import find, load
+
+    page = find(load(rules or ()), name)
+    if format is PageFormat.json:
+        typer.echo(encode(page, indent=2))
+    elif format is PageFormat.markdown or not shows_colour(sys.stdout):
+        typer.echo(page.markdown)
+    else:
+        from rich.console import Console
+        from rich.markdown import Markdown
+
+        head = f"# {page.title}\n\n**{page.code} {page.name}** · {page.severity} · {page.stage}\n\n"
+        sources = "\n\n## Sources\n\n" + "\n".join(f"- {source}" for source in page.sources)
+        body = "\n\n".join(f"## {title}\n\n{text}" for title, text in page.sections.items())
+        console = Console(force_terminal=True)
+        console.print(Markdown(head + body + sources), width=min(console.width, 100))
+
+
+def rules(
+    select: Select = None,
+    ignore: Ignore = None,
+    severity: Annotated[SeverityName | None, typer.Option(help="Only rules of this severity.")] = None,
+    folders: Rules = None,
+    format: Annotated[TableFormat, typer.Option("--format", "-f", help="How to print the list.")] = TableFormat.full,
+) -> None:
+    """List the rules."""
+    from archlint.reports.full import STYLES
+    from archlint.reports.machine import encode
+    from archlint.reports.text import Span, line, write
+
+    listed = [rule for rule in chosen(folders, select, ignore) if severity is None or rule.severity == severity]
+    if format is TableFormat.json:
+        fields = ("code", "name", "severity", "stage", "formats", "title", "sources")
+        typer.echo(encode([{field: getattr(rule, field) for field in fields} for rule in listed], indent=2))
+        return
+    longest = max((len(rule.name) for rule in listed), default=0)
+    write(
+        (
+            line(
+                Span(rule.code, "bold"),
+                "  ",
+                f"{rule.name:<{longest}}  ",
+                Span(f"{rule.severity:<8}", STYLES[rule.severity]),
+                f" {rule.title}",
+            )
+            for rule in listed
+        ),
+        sys.stdout,
+    )
+
+
+def test(
+    targets: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[DIR|PAGE]…", help="Rule pages or folders of them; archlint's own by default."),
+    ] = None,
+    format: Annotated[TableFormat, typer.Option("--format", "-f", help="How to report.")] = TableFormat.full,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only pages that fail.")] = False,
+) -> None:
+    """Prove rule pages: their queries compile, their examples do as promised, and every condition is needed.
+
+    Runs the Keras code of the examples (needs `pip install archlint[verify]`), so use it on pages you trust.
+    """
+    from archlint.errors import UsageError
+    from archlint.reports.machine import encode
+    from archlint.reports.text import write
+    from archlint.rules import load
+    from archlint.rules.catalogue import built_in
+    from archlint.rules.proving import prove_pages
+
+    asked = targets or [built_in()]
+    missing = [path for path in asked if not path.exists()]
+    if missing:
+        raise UsageError(f"{missing[0]} does not exist; give a rule page or a folder of them")
+    results = []
+    for result in prove_pages(asked, load()):
+        results.append(result)
+        if format is TableFormat.full:
+            write(_lines(result, quiet), sys.stdout)
+    if not results:
+        raise UsageError(f"there is no rule page (*.md) in {', '.join(map(str, asked))}")
+    failed = sum(bool(result.failures) for result in results)
+    if format is TableFormat.json:
+        typer.echo(encode(results, indent=2))
+    elif not quiet or failed:
+        examples = sum(len(result.examples) for result in results)
+        mutants = sum(result.mutants for result in results)
+        typer.echo(
+            f"{len(results)} pages, {examples} examples, {mutants} conditions taken out in turn: {failed} failed"
+        )
+    raise typer.Exit(1 if failed else 0)
+
+
+def _lines(result: "PageResult", quiet: bool) -> "Iterator[Line]":
+    from archlint.reports.text import Span, line, safe_text
+
+    if result.failures:
+        yield line(Span("failed", "bold red"), f"  {result.path}")
+        for failure in result.failures:
+            yield line(f"        {safe_text(failure)}")
+    elif not quiet:
+        yield line(
+            Span("ok    ", "green"),
+            f"  {result.path}",
+            Span(f"  {len(result.examples)} examples, {result.mutants} conditions", "dim"),
+        )

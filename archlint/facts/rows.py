@@ -1,0 +1,327 @@
+"""The rows of the fact tables: what the analyses found, under the names that `schema.sql` explains."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from typing import Any
+
+from archlint.analyses import initial, runs
+from archlint.analyses.flow import Flow, flow, is_plain_stack, own_activation
+from archlint.analyses.parameters import Parameters, parameters
+from archlint.analyses.shapes import infer
+from archlint.analyses.trails import Link, Trail, rate, trails
+from archlint.analyses.wiring import wire
+from archlint.graph import Layer, Model, Optimizer, Shape, Tensor
+
+Row = dict[str, Any]
+
+_TRAITS = ("affine", "recurrent", "norm", "merge", "pass_through", "stochastic", "opaque", "weighted")
+_UNITS = ("units", "filters", "output_dim")
+
+
+def rows(model: Model) -> dict[str, list[Row]]:
+    """The rows of every table, by the table's name."""
+    study = Study(model)
+    outputs = list(study.outputs())
+    return {
+        "layer": [study.layer(index) for index in range(len(model.layers))],
+        "edge": _distinct(study.edges()),
+        "link": _distinct(study.link(link) for link in study.links),
+        "output": outputs,
+        "metric": list(study.metrics()),
+        "model": [study.model_row()],
+    }
+
+
+def _distinct(found: Iterable[Row]) -> list[Row]:
+    """A layer that is called several times may have the same edge or link several times."""
+    return list({tuple(row.values()): row for row in found}.values())
+
+
+@dataclass
+class Study:
+    """All analyses of one model, and the rows that come out of them."""
+
+    model: Model
+
+    def __post_init__(self) -> None:
+        self.wiring = wire(self.model)
+        self.shapes = infer(self.model)
+        self.flow: Flow = flow(self.wiring)
+        self.trails, self.links = trails(self.wiring, self.shapes)
+        self.calls: dict[int, list[int]] = {}
+        for number, call in enumerate(self.model.calls):
+            self.calls.setdefault(call.layer, []).append(number)
+
+    @cached_property
+    def parameters(self) -> list[Parameters]:
+        """The parameters of each layer."""
+        return parameters(self.model, self.shapes)
+
+    @cached_property
+    def chains(self) -> runs.Runs:
+        """Runs of affine layers."""
+        return runs.chains(self.model, self.links)
+
+    @cached_property
+    def stacks(self) -> runs.Runs:
+        """Runs of dense layers over vectors."""
+        return runs.stacks(self.model, self.links, self.shapes)
+
+    @cached_property
+    def classes(self) -> dict[int, int]:
+        """The width of the softmax output that the only way from a layer leads to."""
+        heads = {
+            trail.src
+            for output in self.model.outputs
+            if (trail := self.trails[output.tensor]).activation == "softmax"
+            and self.model.layers[trail.src].traits.affine
+        }
+        return runs.classes(self.model, self.links, {index: self.units(index) for index in heads})
+
+    def units(self, index: int) -> int | None:
+        """Features that a layer with a kernel puts out."""
+        layer = self.model.layers[index]
+        if not layer.traits.weighted:
+            return None
+        shape = self.shapes.get(Tensor(self.calls[index][0]))
+        if shape:
+            return shape[_channel_axis(layer, shape)]
+        return next((layer.args[name] for name in _UNITS if _is_size(layer.args.get(name))), None)
+
+    def layer(self, index: int) -> Row:
+        """The row of a layer."""
+        layer, numbers = self.model.layers[index], self.calls[index]
+        return {
+            "id": index,
+            "name": layer.name,
+            "kind": layer.kind,
+            "class_name": layer.class_name,
+            "wrapper": layer.wrapper,
+            "role": self._role(layer, numbers),
+            "live": any(self.wiring.live[number] for number in numbers),
+            "calls": len(numbers),
+            **{trait: getattr(layer.traits, trait) for trait in _TRAITS},
+            "gate": any(self.flow.gate[number] for number in numbers),
+            "residual": any(self.flow.residual[number] for number in numbers),
+            **_settings(layer),
+            "units": self.units(index),
+            "effective_activation": self._effective_activation(layer, numbers),
+            "trainable": layer.trainable,
+            **self._measures(layer, self.parameters[index], numbers[0]),
+            **dict(zip(("chain", "chain_length"), self.chains.of(index), strict=True)),
+            **dict(zip(("stack", "stack_length"), self.stacks.of(index), strict=True)),
+            "classes": self.classes.get(index),
+            "trainable_before": any(self.flow.trainable_before[number] for number in numbers),
+            "frozen_before": any(self.flow.frozen_before[number] for number in numbers),
+        }
+
+    def _role(self, layer: Layer, numbers: list[int]) -> str:
+        if layer.kind == "input":
+            return "input"
+        return "hidden" if any(self.flow.feeds_kernel[number] for number in numbers) else "output"
+
+    def _effective_activation(self, layer: Layer, numbers: list[int]) -> str | None:
+        own = own_activation(layer)
+        if own != "linear":
+            return own
+        met = {self.flow.next_activation[number] for number in numbers}
+        return met.pop() if len(met) == 1 else None
+
+    def _measures(self, layer: Layer, found: Parameters, number: int) -> Row:
+        inputs = self.model.calls[number].inputs
+        first = self.shapes.get(inputs[0]) if inputs else None
+        made = self.shapes.get(Tensor(number))
+        return {
+            "input_shape": _shape_text(first),
+            "output_shape": _shape_text(made),
+            "rank": None if made is None else len(made),
+            "features": first[_channel_axis(layer, first)] if first else None,
+            "positions": _positions(layer, made),
+            "steps": first[1] if first and layer.traits.recurrent and len(first) > 2 else None,
+            "fan_in": found.fans[0] if found.fans else None,
+            "fan_out": found.fans[1] if found.fans else None,
+            "init_gain": _init_gain(layer, found),
+            "params": found.count,
+            "trainable_params": found.trainable,
+        }
+
+    def edges(self) -> Iterator[Row]:
+        """The rows of `edge`."""
+        for call in self.model.calls:
+            for slot, tensor in enumerate(call.inputs):
+                src = self.model.calls[tensor.call].layer
+                yield {"src": src, "dst": call.layer, "slot": slot, "sole": self.wiring.sole(tensor)}
+
+    def link(self, link: Link) -> Row:
+        """A row of `link`."""
+        trail = {field.name: getattr(link.trail, field.name) for field in fields(Trail)}
+        return {"src": trail.pop("src"), "dst": link.dst, "slot": link.slot, **trail}
+
+    def outputs(self) -> Iterator[Row]:
+        """The rows of `output`."""
+        trained = self.model.training
+        widths = {
+            shape[-1]
+            for number, call in enumerate(self.model.calls)
+            if not call.inputs and (shape := self.shapes.get(Tensor(number)))
+        }
+        for number, output in enumerate(self.model.outputs):
+            trail, shape = self.trails[output.tensor], self.shapes.get(output.tensor)
+            last = self.model.layers[trail.prev]
+            loss = trained.losses[number] if trained else None
+            yield {
+                "id": number,
+                "name": output.name,
+                "layer": trail.prev,
+                "src": trail.src,
+                "activation": _last_activation(last),
+                "units": shape[-1] if shape else None,
+                "softmax_units": _softmax_units(last, shape),
+                "rank": len(shape) if shape else None,
+                "like_input": shape[-1] in widths if shape and shape[-1] else None,
+                "loss": loss.name if loss else None,
+                "loss_family": loss.family if loss else None,
+                "from_logits": loss.from_logits if loss else None,
+                "compute_dtype": _compute_dtype(last),
+            }
+
+    def metrics(self) -> Iterator[Row]:
+        """The rows of `metric`."""
+        for number, names in enumerate(self.model.training.metrics if self.model.training else ()):
+            for name in names:
+                yield {"output": number, "name": name}
+
+    def model_row(self) -> Row:
+        """The one row of `model`."""
+        model, kernels = self.model, [layer for layer in self.model.layers if layer.traits.weighted]
+        optimizer = (model.training.optimizer if model.training else None) or Optimizer("")
+        settings = asdict(optimizer)
+        return {
+            "name": model.name,
+            "format": model.format,
+            "producer": model.producer,
+            "producer_version": model.producer_version,
+            "compiled": model.training is not None,
+            "layers": len(model.layers),
+            "depth": self.flow.depth,
+            "plain_stack": is_plain_stack(self.wiring),
+            "params": _total(found.count for found in self.parameters),
+            "trainable_params": _total(found.trainable for found in self.parameters),
+            "dtype_policy": next((layer.args.get("dtype") for layer in kernels), None),
+            "optimizer": settings.pop("name") or None,
+            **settings,
+        }
+
+
+def _settings(layer: Layer) -> Row:
+    args = layer.args
+    initializer = args.get("kernel_initializer", args.get("depthwise_initializer", args.get("embeddings_initializer")))
+    regularizer = args.get("kernel_regularizer") or args.get("depthwise_regularizer") or {}
+    return {
+        "kernel": _sizes(args.get("kernel_size", args.get("pool_size"))),
+        "strides": _sizes(args.get("strides")),
+        "dilation": _sizes(args.get("dilation_rate")),
+        "groups": _integer(args.get("groups")),
+        "padding": _text(args.get("padding")),
+        "data_format": _text(args.get("data_format")),
+        "axis": _axis(args.get("axis")),
+        "activation": own_activation(layer),
+        "recurrent_activation": _text(args.get("recurrent_activation")),
+        "use_bias": _boolean(args.get("use_bias")),
+        "initializer": initializer["name"] if isinstance(initializer, dict) else None,
+        "initializer_family": initial.family(initializer),
+        "recurrent_initializer": (args.get("recurrent_initializer") or {}).get("name"),
+        "l1": regularizer.get("l1", 0.0),
+        "l2": regularizer.get("l2", 0.0),
+        "rate": rate(layer) if layer.traits.stochastic else None,
+        "whole_samples": args.get("noise_shape") is not None if layer.traits.stochastic else None,
+        "recurrent_rate": _real(args.get("recurrent_dropout")),
+        "momentum": _real(args.get("momentum")) if layer.traits.norm else None,
+        "epsilon": _real(args.get("epsilon")),
+        "return_sequences": bool(args.get("return_sequences")) if layer.traits.recurrent else None,
+    }
+
+
+def _init_gain(layer: Layer, found: Parameters) -> float | None:
+    initializer = layer.args.get("kernel_initializer", layer.args.get("depthwise_initializer"))
+    if not (isinstance(initializer, dict) and found.fans and found.kernel):
+        return None
+    variance = initial.variance(initializer, found.fans, found.kernel)
+    summed = initial.summed_inputs(layer, found.kernel)
+    return None if variance is None or summed is None else variance * summed
+
+
+def _last_activation(last: Layer) -> str | None:
+    """The last thing done to a value: an activation, or `linear` behind a kernel; None where it is not known."""
+    return own_activation(last)
+
+
+def _softmax_units(last: Layer, shape: Shape | None) -> int | None:
+    if own_activation(last) != "softmax" or not shape:
+        return None
+    axis = last.args.get("axis", -1) if last.traits.activation else -1
+    return shape[axis] if isinstance(axis, int) and -len(shape) <= axis < len(shape) else None
+
+
+def _compute_dtype(last: Layer) -> str | None:
+    policy = last.args.get("dtype")
+    return policy.removeprefix("mixed_") if isinstance(policy, str) else None
+
+
+def _channel_axis(layer: Layer, shape: Shape) -> int:
+    first = layer.args.get("data_format") == "channels_first" and len(shape) > 2 and not layer.traits.recurrent
+    return 1 if first else -1
+
+
+def _positions(layer: Layer, shape: Shape | None) -> int | None:
+    if shape is None:
+        return None
+    axis = _channel_axis(layer, shape) % len(shape) if shape else 0
+    count = 1
+    for size in (size for place, size in enumerate(shape) if place not in (0, axis)):
+        if size is None:
+            return None
+        count *= size
+    return count
+
+
+def _shape_text(shape: Shape | None) -> str | None:
+    return None if shape is None else "x".join("?" if size is None else str(size) for size in shape[1:])
+
+
+def _sizes(value: Any) -> str | None:
+    sizes = value if isinstance(value, list) else [value]
+    return "x".join(map(str, sizes)) if all(_is_size(size) for size in sizes) else None
+
+
+def _axis(value: Any) -> int | None:
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return _integer(value)
+
+
+def _is_size(value: Any) -> bool:
+    return _integer(value) is not None
+
+
+def _integer(value: Any) -> int | None:
+    # SQLite's integers have 64 bits; a larger number in a model file means nothing
+    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63 else None
+
+
+def _real(value: Any) -> float | None:
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _boolean(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _total(counts: Iterable[int | None]) -> int | None:
+    listed = list(counts)
+    return None if None in listed else sum(count for count in listed if count is not None)

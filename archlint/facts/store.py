@@ -1,0 +1,76 @@
+"""The facts as a SQLite database in memory."""
+
+import sqlite3
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.resources import files
+
+from archlint.facts.rows import Row, rows
+from archlint.graph import Model
+
+_SHAPE_FACTS = (
+    "input_shape output_shape rank features positions fan_in fan_out init_gain params trainable_params".split()
+)
+_NO_SHAPES = "the file states no input shape, so no shapes can be computed"
+
+
+@lru_cache(maxsize=1)
+def schema() -> str:
+    """The commented SQL that creates the tables."""
+    return files("archlint.facts").joinpath("schema.sql").read_text("utf-8")
+
+
+def build(model: Model) -> sqlite3.Connection:
+    """A database of all facts about a model. The caller closes it."""
+    connection = sqlite3.connect(":memory:")
+    connection.executescript(schema())
+    for table, found in rows(model).items():
+        _insert(connection, table, found)
+    connection.commit()
+    connection.create_function("reaches", 2, _Reach(connection), deterministic=True)
+    return connection
+
+
+def absent(model: Model, connection: sqlite3.Connection) -> Mapping[str, str]:
+    """The facts (`table.column`) that this file cannot supply, each with the reason."""
+    (shapes,) = connection.execute("SELECT count(output_shape) FROM layer").fetchone()
+    if shapes:
+        return model.absent
+    missing = [*(f"layer.{fact}" for fact in _SHAPE_FACTS), "model.params", "model.trainable_params", "output.units"]
+    return {**model.absent, **dict.fromkeys(missing, _NO_SHAPES)}
+
+
+def _insert(connection: sqlite3.Connection, table: str, found: list[Row]) -> None:
+    if not found:
+        return
+    columns = list(found[0])
+    places = ", ".join("?" * len(columns))
+    names = ", ".join(f'"{column}"' for column in columns)
+    connection.executemany(f"INSERT INTO {table} ({names}) VALUES ({places})", [tuple(row.values()) for row in found])
+
+
+class _Reach:
+    """`reaches(a, b)`: whether layer b depends on layer a.
+
+    What depends on a layer is found when it is first asked for, and kept for the last layer asked: rules ask for one
+    layer after another.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._readers: dict[int, list[int]] = {}
+        for src, dst in connection.execute("SELECT src, dst FROM edge"):
+            self._readers.setdefault(src, []).append(dst)
+        self._of = lru_cache(maxsize=8)(self._behind)
+
+    def __call__(self, a: int | None, b: int | None) -> bool | None:
+        return None if a is None or b is None else b in self._of(a)
+
+    def _behind(self, layer: int) -> frozenset[int]:
+        found: set[int] = set()
+        pending = [layer]
+        while pending:
+            for reader in self._readers.get(pending.pop(), ()):
+                if reader not in found:
+                    found.add(reader)
+                    pending.append(reader)
+        return frozenset(found)

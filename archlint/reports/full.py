@@ -1,0 +1,142 @@
+"""The format for people: a block per rule and model, then what was counted and what was not checked."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from archlint.reports.contract import Checked, Report
+from archlint.reports.text import Line, Span, line, safe_text, wrapped
+from archlint.rules.finding import Finding, NotChecked
+
+STYLES = {"error": "bold red", "warning": "bold yellow", "advice": "bold cyan"}
+_INDENT = " " * 9
+_SHOWN = 3
+"""Layers named in a block; JSON has them all."""
+
+
+def render(report: Report, width: int, quiet: bool = False, verbose: bool = False) -> Iterator[Line]:
+    """The report as lines of at most `width` columns where words allow."""
+    for file in report.files:
+        yield from _file(file, width, verbose)
+    if not quiet:
+        yield from _summary(report, width, verbose)
+
+
+def blocks(findings: Iterable[Finding]) -> list[list[Finding]]:
+    """Findings of one rule and severity together, in order of appearance."""
+    found: dict[tuple[str, str], list[Finding]] = {}
+    for finding in findings:
+        found.setdefault((finding.code, finding.severity), []).append(finding)
+    return list(found.values())
+
+
+def _file(file: Checked, width: int, verbose: bool) -> Iterator[Line]:
+    path = Span(safe_text(file.path), "bold underline")
+    if file.status == "failed":
+        yield line(path)
+        yield from _hanging(Span("  failed ", STYLES["error"]), file.error or "", width)
+        yield ()
+        return
+    if not file.findings and not verbose:
+        return
+    yield line(path, Span(f"  {_about(file)}", "dim"))
+    yield ()
+    for block in blocks(file.findings):
+        yield from _block(block, width, verbose)
+        yield ()
+
+
+def _about(file: Checked) -> str:
+    model = file.model
+    if model is None:
+        return ""
+    version = safe_text(f"{model.producer or ''} {model.producer_version or ''}".strip())
+    return ", ".join(part for part in (version, f"{model.layers:,} layers") if part)
+
+
+def _block(block: Sequence[Finding], width: int, verbose: bool) -> Iterator[Line]:
+    first = block[0]
+    yield line(
+        Span(f"{first.severity:>7}  ", STYLES[first.severity]),
+        Span(first.name, "bold"),
+        Span(f"  {first.code}", "dim"),
+    )
+    yield from _labelled("at", _places(block, verbose), width, "bold")
+    yield from _labelled("", first.message if len(block) == 1 else f"{first.message} (and so on)", width)
+    yield from _labelled("fix", first.advice, width)
+    if first.fix:
+        yield from _labelled("", first.fix, width, "green")
+    yield from _labelled("more", f"archlint rule {first.name}", width, "dim")
+
+
+def _places(block: Sequence[Finding], verbose: bool) -> str:
+    names = [finding.layer or "the model" for finding in block]
+    if len(names) == 1:
+        return names[0]
+    shown = names if verbose or len(names) <= _SHOWN + 1 else names[:_SHOWN]
+    rest = f", … +{len(names) - len(shown)}" if len(shown) < len(names) else ""
+    return f"{len(names)} layers: {', '.join(shown)}{rest}"
+
+
+def _labelled(label: str, text: str, width: int, style: str = "") -> Iterator[Line]:
+    head = Span(f"{_INDENT}{label:<6}", "dim")
+    return _hanging(head, text, width, style)
+
+
+def _hanging(head: Span, text: str, width: int, style: str = "") -> Iterator[Line]:
+    rows = wrapped(text, " " * len(head.text), width, style)
+    yield (head, rows[0][1])
+    yield from rows[1:]
+
+
+def _summary(report: Report, width: int, verbose: bool) -> Iterator[Line]:
+    counts = report.summary
+    if counts.checked:
+        yield from _not_checked(report.files, width, verbose)
+    if counts.failed:
+        yield line(Span(f"{plural(counts.failed, 'file')} could not be checked", STYLES["error"]))
+    if not counts.checked:
+        return
+    checked = f"{plural(counts.checked, 'file')} checked with {plural(counts.rules, 'rule')}: "
+    found = (
+        (counts.errors, plural(counts.errors, "error"), "error"),
+        (counts.warnings, plural(counts.warnings, "warning"), "warning"),
+        (counts.advice, f"{counts.advice:,} advice", "advice"),
+    )
+    spans = [Span(text, STYLES[severity]) for number, text, severity in found if number]
+    separated = [part for span in spans for part in (Span(", "), span)][1:]
+    yield line(checked, *(separated or [Span("nothing found", "bold green")]))
+
+
+def _not_checked(files: Sequence[Checked], width: int, verbose: bool) -> Iterator[Line]:
+    """What the files could not tell, one line for each reason."""
+    by_reason: dict[str, dict[str, NotChecked]] = {}
+    holders: dict[str, set[str]] = {}
+    for file in files:
+        for unjudged in file.not_checked:
+            by_reason.setdefault(unjudged.why, {})[unjudged.code] = unjudged
+            holders.setdefault(unjudged.why, set()).add(file.path)
+    for why, rules in by_reason.items():
+        needs = sorted({need for unjudged in rules.values() for need in unjudged.needs})
+        named = (
+            list(rules) if verbose or len(rules) <= _SHOWN + 1 else [*list(rules)[:_SHOWN], f"… +{len(rules) - _SHOWN}"]
+        )
+        where = f" in {plural(len(holders[why]), 'file')}" if len(files) > 1 else ""
+        lacking = f"; needs {', '.join(needs)}" if verbose and needs else ""
+        text = f"{plural(len(rules), 'rule')}{where} ({', '.join(named)}): {why}{lacking}"
+        yield from _hanging(Span("not checked: ", "dim"), text, width, "dim")
+    if by_reason:
+        yield ()
+
+
+def statistics(report: Report) -> Iterator[Line]:
+    """How often each rule fired, the most frequent first."""
+    found = blocks(finding for file in report.files for finding in file.findings)
+    for block in sorted(found, key=len, reverse=True):
+        first = block[0]
+        yield line(
+            f"{len(block):>7,}  ", Span(f"{first.severity:<8}", STYLES[first.severity]), f"{first.code}  {first.name}"
+        )
+
+
+def plural(number: int, thing: str) -> str:
+    """`1 file`, `2 files`."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"

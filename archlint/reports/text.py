@@ -1,0 +1,76 @@
+"""Text on its way out: made harmless, laid out, painted where there is a terminal that shows colour."""
+
+import os
+import re
+import shutil
+import textwrap
+from collections.abc import Iterable
+from typing import NamedTuple, TextIO
+
+_UNSAFE = re.compile(
+    "[\x00-\x1f\x7f-\x9f"  # control characters: C0, DEL, C1
+    "\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff"  # invisible, line-breaking and bidirectional ones
+    "\ud800-\udfff]"  # lone surrogates, which no output encoding can carry
+)
+_LONGEST = 300
+"""Characters of one text: names in honest models have below 100, sentences below 300."""
+PIPE_WIDTH = 100
+WIDEST = 110
+"""Lines longer than this are hard to read on any screen."""
+
+
+def safe_text(text: str) -> str:
+    """The text with everything escaped that could act on a terminal, a log or a reader, cut to a bearable length."""
+    harmless = _UNSAFE.sub(lambda found: ascii(found[0])[1:-1], text)
+    return harmless if len(harmless) <= _LONGEST else f"{harmless[:_LONGEST]}…"
+
+
+class Span(NamedTuple):
+    """Some text in one style (rich's names of styles; empty: plain)."""
+
+    text: str
+    style: str = ""
+
+
+Line = tuple[Span, ...]
+
+
+def line(*parts: Span | str) -> Line:
+    """A line of spans; bare strings are plain."""
+    return tuple(part if isinstance(part, Span) else Span(part) for part in parts)
+
+
+def wrapped(text: str, indent: str, width: int, style: str = "") -> list[Line]:
+    """The text as indented lines of at most `width` columns; words are never cut."""
+    limit = max(20, width - len(indent))
+    rows = textwrap.wrap(safe_text(text), limit, break_long_words=False, break_on_hyphens=False) or [""]
+    return [line(indent, Span(row, style)) for row in rows]
+
+
+def width_of(stream: TextIO) -> int:
+    """Columns to lay out for: the terminal's, within reason, or a fixed width in a pipe or file."""
+    if not stream.isatty():
+        return PIPE_WIDTH
+    return max(40, min(WIDEST, shutil.get_terminal_size((80, 24)).columns))
+
+
+def shows_colour(stream: TextIO) -> bool:
+    """Whether to paint: a terminal that is not dumb, and no wish against it (https://no-color.org)."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def write(lines: Iterable[Line], stream: TextIO) -> None:
+    """Write the lines, painted if the stream shows colour. Spans must be safe already, or archlint's own words."""
+    if not shows_colour(stream):
+        stream.writelines("".join(span.text for span in spans).rstrip() + "\n" for spans in lines)
+        return
+    from rich.console import Console  # 60 ms that a pipe does not need
+    from rich.text import Text
+
+    console = Console(file=stream, force_terminal=True, width=10_000, highlight=False)
+    for spans in lines:
+        console.print(Text.assemble(*((span.text, span.style) for span in spans)), soft_wrap=True)
