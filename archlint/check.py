@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from types import FrameType
 
-from archlint.errors import ArchlintError, ReadError
+from archlint.errors import ArchlintError, PageError, ReadError
 from archlint.facts import absent, build
 from archlint.limits import SECONDS
 from archlint.readers import open_model
@@ -21,6 +21,8 @@ def check(path: Path, rules: Sequence[Rule]) -> Checked:
         with _deadline(SECONDS), open_model(path) as model, closing(build(model)) as facts:
             report = run(rules, facts, absent(model, facts))
             return Checked.of(str(path), model, report)
+    except PageError:  # the fault is a rule's, not this file's
+        raise
     except ArchlintError as error:
         return Checked.failed(str(path), str(error))
     # Whatever slipped through is a fault of archlint; the other files must still be checked, and this one not be clean.
@@ -40,7 +42,8 @@ def _deadline(seconds: int) -> Iterator[None]:
         raise ReadError(f"it took longer than {seconds} s, more than any honest model; it was not read to the end")
 
     before = signal.signal(signal.SIGALRM, late)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    # Again every second: SQLite swallows an exception that is raised while it asks for permission to go on.
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1)
     try:
         yield
     finally:

@@ -1,0 +1,78 @@
+"""Runs rules over the facts of a model."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+
+from archlint.errors import PageError, QueryError
+from archlint.rules.finding import Finding, NotChecked, Report, Value
+from archlint.rules.rule import SEVERITIES, Rule, Severity
+from archlint.rules.sandbox import Sandbox, guarded
+from archlint.rules.template import fill
+
+NO_EVIDENCE = frozenset({"layer", "severity"})
+"""Columns of a row that say whom a finding is about and how grave it is, not why."""
+
+
+def run(rules: Iterable[Rule], connection: sqlite3.Connection, absent: Mapping[str, str]) -> Report:
+    """What the rules say of one model.
+
+    Args:
+        connection: the facts, as `schema.sql` describes them.
+        absent: the facts (`table.column`) that the model's file cannot supply, each with the reason in words.
+
+    Raises:
+        PageError: a rule's row does not fit its page: an unknown severity, a value that its template cannot show.
+    """
+    with guarded(connection) as sandbox:
+        verdicts = [verdict for rule in rules for verdict in judge(rule, sandbox, absent)]
+    findings = [verdict for verdict in verdicts if isinstance(verdict, Finding)]
+    findings.sort(key=lambda finding: (SEVERITIES.index(finding.severity), finding.code))
+    return Report(
+        findings=tuple(findings),
+        not_checked=tuple(verdict for verdict in verdicts if isinstance(verdict, NotChecked)),
+    )
+
+
+def judge(rule: Rule, sandbox: Sandbox, absent: Mapping[str, str]) -> Iterator[Finding | NotChecked]:
+    """The findings of one rule in the order of its query, or why it could not judge."""
+    missing = tuple(fact for fact in rule.needs if fact in absent)
+    if missing:
+        reasons = dict.fromkeys(absent[fact] for fact in missing)
+        yield NotChecked(code=rule.code, name=rule.name, needs=missing, why="; ".join(reasons))
+        return
+    try:
+        columns, rows = sandbox.query(rule.sql)
+    except QueryError as error:
+        yield NotChecked(code=rule.code, name=rule.name, needs=(), why=str(error))
+        return
+    for row in dict.fromkeys(rows):
+        yield _finding(rule, dict(zip(columns, row, strict=True)))
+
+
+def _finding(rule: Rule, row: Mapping[str, Value]) -> Finding:
+    layer = row["layer"]
+    return Finding(
+        code=rule.code,
+        name=rule.name,
+        severity=_severity(rule, row),
+        layer=None if layer is None else str(layer),
+        message=_worded(rule, rule.message, row),
+        advice=_worded(rule, rule.advice, row),
+        fix=None if rule.fix is None else _worded(rule, rule.fix, row),
+        evidence={column: value for column, value in row.items() if column not in NO_EVIDENCE},
+    )
+
+
+def _severity(rule: Rule, row: Mapping[str, Value]) -> Severity:
+    graded = row.get("severity", rule.severity)
+    for severity in SEVERITIES:
+        if severity == graded:
+            return severity
+    raise PageError(f"{rule.path}:{rule.sql_line}: the query grades {graded!r}; say one of {', '.join(SEVERITIES)}")
+
+
+def _worded(rule: Rule, template: str, row: Mapping[str, Value]) -> str:
+    try:
+        return fill(template, row)
+    except ValueError as error:
+        raise PageError(f"{rule.path}: {error}") from error

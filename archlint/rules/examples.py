@@ -1,0 +1,81 @@
+"""Turns a page's examples into facts, by way of a real file written by a real Keras.
+
+Python examples are executed: testing a page means running its code, checking a model never does.
+"""
+
+import importlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from sqlite3 import Connection
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+from archlint import facts
+from archlint.errors import ArchlintError, PageError
+from archlint.graph import Model
+from archlint.readers import open_model
+from archlint.readers.keras import from_attributes
+from archlint.rules.rule import Example, Rule
+
+
+class Specimen(NamedTuple):
+    """An example as the rules see it: its facts, and those that its file cannot supply, with the reason."""
+
+    example: Example
+    connection: Connection
+    absent: Mapping[str, str]
+
+
+def build(rule: Rule, example: Example) -> Specimen:
+    """The facts of an example.
+
+    Raises:
+        ArchlintError: the example defines no model, archlint cannot read it, or Keras is not installed.
+    """
+    place = f"{rule.path}:{example.line}"
+    if example.language == "json":
+        return _specimen(example, from_attributes(_attributes(place, example)))
+    with TemporaryDirectory(prefix="archlint-") as folder:
+        path = Path(folder) / "model.keras"
+        _save(place, example, path)
+        with open_model(path) as model:
+            return _specimen(example, model)
+
+
+def _specimen(example: Example, model: Model) -> Specimen:
+    connection = facts.build(model)
+    return Specimen(example, connection, facts.absent(model, connection))
+
+
+def _attributes(place: str, example: Example) -> Mapping[str, Any]:
+    try:
+        attributes = json.loads(example.code)
+    except json.JSONDecodeError as error:
+        raise PageError(f"{place}: the example is no JSON: {error}") from error
+    if not isinstance(attributes, dict):
+        raise PageError(f"{place}: the example must be one JSON object, with model_config in it")
+    return attributes
+
+
+def _save(place: str, example: Example, path: Path) -> None:
+    keras = _keras()
+    keras.utils.clear_session(free_memory=False)  # automatic names count per session: dense, dense_1 …
+    names: dict[str, Any] = {"keras": keras, "layers": keras.layers, "np": importlib.import_module("numpy")}
+    try:
+        exec(compile(example.code, place, "exec"), names)
+        if "model" in names:
+            names["model"].save(path)
+    except Exception as error:
+        raise PageError(f"{place}: the example does not run: {type(error).__name__}: {error}") from error
+    if "model" not in names:
+        raise PageError(f"{place}: the example does not define `model`")
+
+
+def _keras() -> Any:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    try:
+        return importlib.import_module("keras")
+    except ImportError as error:
+        raise ArchlintError("examples need Keras: pip install archlint[verify]") from error

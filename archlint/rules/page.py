@@ -1,0 +1,175 @@
+"""Reads the Markdown page that is a rule."""
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+import msgspec.yaml
+from markdown_it import MarkdownIt
+from yaml import MarkedYAMLError
+
+from archlint.errors import PageError
+from archlint.rules.rule import SEVERITIES, Example, FrontMatter, Rule
+
+SECTIONS = ("What it does", "Why", "When it does not matter", "Fires", "Stays silent", "Check")
+"""The sections of every page, in this order."""
+
+LANGUAGES = ("python", "json")
+"""What an example may be written in."""
+
+_FRONT_MATTER = re.compile(r"---\n(?P<yaml>.*?\n)---\n(?P<body>.*)", re.DOTALL)
+_KEY_AT_FAULT = re.compile(r"(?P<what>.*) - at `\$\.(?P<key>\w+).*`")
+_EXPECTED = {
+    "code": "three capitals and three digits, as NRM001",
+    "name": "small words joined by hyphens, as bias-before-norm",
+    "severity": f"one of {', '.join(SEVERITIES)}",
+    "stage": "stable or preview",
+    "formats": "a list of keras, onnx",
+    "sources": "a list with at least one source, each one line of text",
+}
+_ONE_LINE = "one line of text"
+
+
+class _Block(NamedTuple):
+    """A heading, paragraph or fence at the top level of the page; `info` is a fence's language or a heading's rank."""
+
+    kind: str
+    info: str
+    text: str
+    line: int
+
+
+class _Section(NamedTuple):
+    title: str
+    line: int
+    blocks: Sequence[_Block]
+
+
+def parse(path: Path, text: str) -> Rule:
+    """The rule on a page; PageError, naming file and line, if it is none."""
+    found = _FRONT_MATTER.fullmatch(text.replace("\r\n", "\n"))
+    if found is None:
+        raise PageError(f"{path}:1: the page has no front matter: begin with YAML between two lines `---`")
+    front = _front_matter(path, found["yaml"])
+    if path.stem != f"{front.code}-{front.name}":
+        raise PageError(f"{path}: the page of {front.code} must be called {front.code}-{front.name}.md")
+    body = found["body"]
+    offset = found["yaml"].count("\n") + 2
+    blocks = _blocks(body, offset)
+    title, sections = _title(path, blocks), _sections(path, blocks)
+    check = _check(path, sections[-1])
+    return Rule(
+        **msgspec.structs.asdict(front),
+        path=str(path),
+        title=title,
+        markdown=body.strip() + "\n",
+        sections=_texts(body.split("\n"), sections, offset),
+        examples=(*_examples(path, sections[3], fires=True), *_examples(path, sections[4], fires=False)),
+        sql=check.text,
+        sql_line=check.line + 1,
+    )
+
+
+def _front_matter(path: Path, yaml: str) -> FrontMatter:
+    try:
+        return msgspec.yaml.decode(yaml, type=FrontMatter)
+    except msgspec.ValidationError as error:
+        raise PageError(_invalid(path, yaml, str(error))) from error
+    except msgspec.DecodeError as error:
+        raise PageError(_no_yaml(path, error)) from error
+
+
+def _no_yaml(path: Path, error: msgspec.DecodeError) -> str:
+    fault = error.__context__  # msgspec raises from None, but where the fault is only PyYAML's own error says
+    line = fault.problem_mark.line + 2 if isinstance(fault, MarkedYAMLError) and fault.problem_mark else 1
+    problem = fault.problem if isinstance(fault, MarkedYAMLError) else error
+    return f"{path}:{line}: the front matter is no YAML: {problem}; put texts with `:` or `{{` into quotes"
+
+
+def _invalid(path: Path, yaml: str, error: str) -> str:
+    if "`$." not in error:
+        keys = ", ".join(field.name for field in msgspec.structs.fields(FrontMatter))
+        return f"{path}:1: {error}; the keys of the front matter are {keys}"
+    found = _KEY_AT_FAULT.fullmatch(error)
+    what, key = (found["what"], found["key"]) if found else (error, "")
+    lines = [number for number, line in enumerate(yaml.split("\n"), start=2) if line.startswith(f"{key}:")]
+    return f"{path}:{lines[0] if lines else 1}: {key}: {what}; it must be {_EXPECTED.get(key, _ONE_LINE)}"
+
+
+@cache
+def _markdown() -> MarkdownIt:
+    """A parser that knows headings, paragraphs and fences: all that is asked of a page, and five times faster."""
+    return MarkdownIt("zero").enable(["heading", "fence"]).disable("inline")
+
+
+def _blocks(body: str, offset: int) -> list[_Block]:
+    parsed = _markdown().parse(body)
+    blocks = []
+    for opening, token in pairwise([*parsed[:1], *parsed]):
+        line = (token.map or [0])[0] + offset + 1
+        if token.type == "fence":
+            blocks.append(_Block("fence", token.info.strip(), token.content, line))
+        elif token.type == "inline":
+            blocks.append(_Block(opening.type.removesuffix("_open"), opening.tag, token.content, line))
+    return blocks
+
+
+def _title(path: Path, blocks: Sequence[_Block]) -> str:
+    titles = [block for block in blocks if block.info == "h1"]
+    if len(titles) != 1 or blocks[0] != titles[0]:
+        raise PageError(f"{path}: the text must begin with the one title of the page, a line `# Title`")
+    return titles[0].text
+
+
+def _sections(path: Path, blocks: Sequence[_Block]) -> list[_Section]:
+    starts = [number for number, block in enumerate(blocks) if block.info == "h2"]
+    sections = [
+        _Section(blocks[start].text, blocks[start].line, blocks[start + 1 : end])
+        for start, end in pairwise([*starts, len(blocks)])
+    ]
+    titles = tuple(section.title for section in sections)
+    if titles != SECTIONS:
+        raise PageError(f"{path}: the sections are {_listed(titles)}; they must be {_listed(SECTIONS)}, in this order")
+    for section in sections:
+        if not section.blocks:
+            raise PageError(f"{path}:{section.line}: the section {section.title} is empty")
+    return sections
+
+
+def _listed(titles: Sequence[str]) -> str:
+    return " / ".join(titles) or "missing"
+
+
+def _texts(lines: Sequence[str], sections: Sequence[_Section], offset: int) -> dict[str, str]:
+    starts = [section.line - offset for section in sections]
+    return {
+        section.title: "\n".join(lines[start : following - 1]).strip()
+        for section, (start, following) in zip(sections, pairwise([*starts, len(lines) + 1]), strict=True)
+    }
+
+
+def _examples(path: Path, section: _Section, *, fires: bool) -> Iterator[Example]:
+    if not any(block.kind == "fence" for block in section.blocks):
+        raise PageError(f"{path}:{section.line}: {section.title} has no example: add a sentence and a ```python block")
+    for before, block in pairwise([_Block("", "", "", 0), *section.blocks]):
+        if block.kind == "fence":
+            yield _example(path, before, block, fires=fires)
+
+
+def _example(path: Path, before: _Block, block: _Block, *, fires: bool) -> Example:
+    if block.info not in LANGUAGES:
+        raise PageError(f"{path}:{block.line}: an example is a ```python or ```json block, not ```{block.info}")
+    if before.kind != "paragraph":
+        raise PageError(f"{path}:{block.line}: the example has no sentence before it that says what it shows")
+    return Example(fires=fires, language=block.info, code=block.text, description=before.text, line=block.line)
+
+
+def _check(path: Path, section: _Section) -> _Block:
+    fences = [block for block in section.blocks if block.kind == "fence"]
+    if [fence.info for fence in fences] != ["sql"]:
+        raise PageError(f"{path}:{section.line}: the section Check must hold one block, the ```sql of the query")
+    return fences[0]

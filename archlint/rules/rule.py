@@ -1,0 +1,68 @@
+"""What a rule is: the front matter of its page, its examples and its query."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal, get_args
+
+import msgspec
+
+Severity = Literal["error", "warning", "advice"]
+Stage = Literal["stable", "preview"]
+Format = Literal["keras", "onnx"]
+
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+"""The severities, the gravest first."""
+
+Code = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}[0-9]{3}$")]
+Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
+Line = Annotated[str, msgspec.Meta(pattern=r"^\S[^\n]*$")]
+
+
+class FrontMatter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The YAML at the head of a page.
+
+    `message`, `advice` and `fix` are templates over the columns that the query selects. `claim` is what the lab can
+    test, `remedy` the change it can make.
+    """
+
+    code: Code
+    name: Name
+    severity: Severity
+    stage: Stage
+    formats: Annotated[tuple[Format, ...], msgspec.Meta(min_length=1)]
+    message: Line
+    advice: Line
+    fix: Line | None = None
+    claim: Name | None = None
+    remedy: Name | None = None
+    sources: Annotated[tuple[Line, ...], msgspec.Meta(min_length=1)]
+
+
+class Example(msgspec.Struct, frozen=True, kw_only=True):
+    """A model on which the rule has to fire, or to stay silent.
+
+    `code` is Keras code that defines `model` (`language` is python), or the attributes of an .h5 file (json); `line` is
+    where its block begins in the page.
+    """
+
+    fires: bool
+    language: str
+    code: str
+    description: str
+    line: int
+
+
+class Rule(FrontMatter, frozen=True, kw_only=True):
+    """A whole page. `needs` are the facts (`table.column`) that its query reads; the proof fills them in."""
+
+    path: str
+    title: str
+    markdown: str
+    sections: Mapping[str, str]
+    examples: tuple[Example, ...]
+    sql: str
+    sql_line: int
+    needs: tuple[str, ...] = ()
+
+    def templates(self) -> tuple[str, ...]:
+        """The templates that a finding is worded with."""
+        return tuple(text for text in (self.message, self.advice, self.fix) if text is not None)

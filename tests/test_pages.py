@@ -1,0 +1,201 @@
+"""Every page of `rules/`: it is a rule, its examples hold, and each of its conditions is needed.
+
+The examples are built once per session, and every rule runs on every example: `snapshots/examples.json` holds which
+ones fire, so that a rule which begins to fire on another rule's example is seen. After looking at the difference,
+write it anew with `ARCHLINT_UPDATE_SNAPSHOTS=1 pytest tests/test_pages.py`.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from difflib import unified_diff
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from archlint.errors import PageError
+from archlint.rules.catalogue import built_in, load, parse_and_prove
+from archlint.rules.proving import PageResult, prove_page, prove_pages
+from archlint.rules.rule import Rule
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted((ROOT / "rules").glob("*.md"))
+SNAPSHOT = Path(__file__).parent / "snapshots" / "examples.json"
+
+every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+needs_keras = pytest.mark.skipif(find_spec("keras") is None, reason="examples are built with Keras")
+
+
+@cache
+def proved(page: Path) -> Rule:
+    (rule,) = parse_and_prove([(page, page.read_bytes())])
+    return rule
+
+
+@cache
+def result(page: Path) -> PageResult:
+    return prove_page(proved(page), tuple(sound_rules()))
+
+
+def sound_rules() -> Iterator[Rule]:
+    """The rules of all pages that are rules; the others fail tests of their own."""
+    for page in PAGES:
+        try:
+            yield proved(page)
+        except PageError:
+            continue
+
+
+@every_page
+def test_a_page_is_a_proved_rule(page: Path) -> None:
+    rule = proved(page)
+    assert page.stem == f"{rule.code}-{rule.name}"
+    assert "layer.name" in rule.needs or "{layer}" not in rule.message
+
+
+def test_the_pages_load_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert built_in() == ROOT / "rules"
+    assert len(load()) == len(PAGES)
+
+
+@needs_keras
+@every_page
+def test_examples_hold_and_each_condition_is_needed(page: Path) -> None:
+    assert "\n".join(result(page).failures) == ""
+
+
+@needs_keras
+def test_every_rule_on_every_example_is_as_recorded() -> None:
+    fired = json.dumps(dict(_fired()), indent=1) + "\n"
+    if os.environ.get("ARCHLINT_UPDATE_SNAPSHOTS"):
+        SNAPSHOT.parent.mkdir(exist_ok=True)
+        SNAPSHOT.write_text(fired, encoding="utf-8")
+    recorded = SNAPSHOT.read_text(encoding="utf-8") if SNAPSHOT.exists() else ""
+    difference = unified_diff(recorded.splitlines(), fired.splitlines(), "recorded", "now", n=0, lineterm="")
+    assert "\n".join(difference) == "", "after a look, write it anew with ARCHLINT_UPDATE_SNAPSHOTS=1"
+
+
+def _fired() -> Iterator[tuple[str, str]]:
+    """Each example, by page and number among its like, with the codes of the rules that fire on it."""
+    for rule in sound_rules():
+        counts = {True: 0, False: 0}
+        for found in result(Path(rule.path)).examples:
+            fires = found.example.fires
+            counts[fires] += 1
+            yield f"{rule.code} {'fires' if fires else 'silent'} {counts[fires]}", " ".join(found.fired)
+
+
+PAGE = """\
+---
+code: TST001
+name: wide-layer
+severity: advice
+stage: stable
+formats: [keras]
+message: "{layer} has {units} units"
+advice: "make it smaller than {layer}"
+sources: [measured]
+---
+# Wide layers
+
+## What it does
+Fires on wide dense layers.
+
+## Why
+They are wide.
+
+## When it does not matter
+Never.
+
+## Fires
+A wide layer.
+```python
+model = keras.Sequential([keras.Input((2,)), layers.Dense(64, name="wide")])
+```
+
+## Stays silent
+A narrow layer.
+```json
+{"model_config": {"class_name": "Sequential", "config": [
+  {"class_name": "Dense", "config": {"name": "dense", "units": 2, "batch_input_shape": [null, 4]}}
+]}, "training_config": null, "keras_version": "2.11.0"}
+```
+
+## Check
+```sql
+SELECT name AS layer, units AS units
+FROM layer
+WHERE units > 10
+```
+"""
+
+
+@needs_keras
+class TestProving:
+    def prove(self, folder: Path, old: str = "", new: str = "") -> PageResult:
+        page = folder / "TST001-wide-layer.md"
+        assert old in PAGE
+        page.write_text(PAGE.replace(old, new), encoding="utf-8")
+        (found,) = prove_pages([folder], ())
+        return found
+
+    def test_a_sound_page_passes(self, tmp_path: Path) -> None:
+        found = self.prove(tmp_path)
+        assert found.failures == ()
+        assert [example.fired for example in found.examples] == [("TST001",), ()]
+        assert found.mutants == 1
+
+    @pytest.mark.parametrize(
+        ("old", "new", "failure"),
+        [
+            ("Dense(64", "Dense(8", ":24: TST001 should fire on this example but stays silent"),
+            (
+                '"units": 2',
+                '"units": 20',
+                ":30: TST001 should stay silent on this example but says: dense has 20 units",
+            ),
+            (
+                "units > 10\n",
+                "units > 10\nAND live\n",
+                ":41: no example notices when the condition `live` is taken out",
+            ),
+            ("model =", "network =", ":24: the example does not define `model`"),
+            ("Dense(64", "Dense(-1", ":24: the example does not run: ValueError"),
+            ('"config": [', '"config" [', ":30: the example is no JSON"),
+            ("units AS units", "length(loss) AS units", "no such column: loss"),
+        ],
+    )
+    def test_a_page_that_breaks_its_promise_fails(self, tmp_path: Path, old: str, new: str, failure: str) -> None:
+        (found,) = self.prove(tmp_path, old, new).failures
+        assert failure in found
+
+    def test_an_example_that_is_not_checked_shows_nothing(self, tmp_path: Path) -> None:
+        found = self.prove(
+            tmp_path, "units > 10\n", "units > 10 AND EXISTS (SELECT 1 FROM output WHERE loss IS NULL)\n"
+        )
+        assert [":24: TST001 does not check" in failure for failure in found.failures] == [True, False]
+        assert [":30: TST001 does not check" in failure for failure in found.failures] == [False, True]
+
+    def test_a_code_that_another_page_has_fails(self, tmp_path: Path) -> None:
+        (tmp_path / "TST001-other.md").write_text(PAGE.replace("wide-layer", "other"), encoding="utf-8")
+        (tmp_path / "TST001-wide-layer.md").write_text(PAGE, encoding="utf-8")
+        for found in prove_pages([tmp_path], ()):
+            assert "TST001 is taken by" in found.failures[0]
+
+    def test_a_row_that_does_not_fit_its_page_fails(self, tmp_path: Path) -> None:
+        found = self.prove(tmp_path, '{layer}"\nsources', '{layer:,}"\nsources')
+        assert found.failures == (
+            f"{tmp_path}/TST001-wide-layer.md: {{layer:,}} cannot show 'wide' (Cannot specify ',' with 's'.)",
+        )
+
+    def test_a_page_that_is_no_rule_is_reported_among_the_others(self, tmp_path: Path) -> None:
+        (tmp_path / "TST000-empty.md").write_text("", encoding="utf-8")
+        self_made = tmp_path / "TST001-wide-layer.md"
+        self_made.write_text(PAGE, encoding="utf-8")
+        empty, sound, missing = prove_pages([tmp_path, tmp_path / "TST002-missing.md"], ())
+        assert "has no front matter" in empty.failures[0]
+        assert sound.failures == ()
+        assert "cannot be read: No such file" in missing.failures[0]
