@@ -72,23 +72,18 @@ class Hdf5:
         while pending:
             path, group = pending.pop()
             for name in reversed(list(group)):
-                member = _member(group, name)
-                if member is None or id(member._dataobjects) in seen:
+                address = group._links[name]
+                # A soft or external link is a string; following one could leave the file or go round in circles.
+                if isinstance(address, str) or address in seen:
                     continue
-                seen.add(id(member._dataobjects))
+                seen.add(address)
+                member = group.get_lazy_view(name)
                 if len(seen) > HDF5_OBJECTS:
                     raise ReadError("it holds more HDF5 objects than any honest model; it was not read further")
                 if hasattr(member, "shape"):
                     yield f"{path}/{name}"[1:], tuple(int(size) for size in member.shape)
                 elif hasattr(member, "attrs"):
                     pending.append((f"{path}/{name}", member))
-
-
-def _member(group: Any, name: str) -> Any:
-    # A soft or external link is a string here; following one could leave the file or go round in circles.
-    if isinstance(group._links[name], str):
-        return None
-    return group.get_lazy_view(name)
 
 
 def open_hdf5(file: OpenFile) -> Hdf5:

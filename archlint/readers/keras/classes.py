@@ -121,6 +121,9 @@ _ACTIVATION_ALIASES = {
     "exp": "exponential",
 }
 
+_HELPERS = frozenset({"CustomScaleLayer", "LayerScale", "StochasticDepth"})
+"""Layers that keras.applications registers under the package of users' own classes."""
+
 MODEL_CLASSES = frozenset({"Sequential", "Functional", "Model"})
 RECURRENT_WRAPPERS = frozenset({"RNN"})
 STACKED_CELLS = "StackedRNNCells"
@@ -143,13 +146,12 @@ def activation_name(name: str) -> str:
 
 def kind_of_class(class_name: str, module: str | None, registered_name: str | None) -> str:
     """The neutral kind of a layer class; `custom` for a class that is not Keras's own."""
-    package, _, bare = class_name.rpartition(">")
-    own_module = module is not None and not _KERAS_MODULES.match(module)
-    own_package = registered_name is not None and ">" in registered_name and registered_name.split(">")[0] != "keras"
+    package, _, bare = (class_name if ">" in class_name else registered_name or class_name).rpartition(">")
+    foreign = module is not None and not _KERAS_MODULES.match(module)
     kind = _KIND_OF_CLASS.get(bare, "custom")
-    if kind in ("add", "layer_scale", "stochastic_depth") and package == "Custom":
-        return kind  # keras.applications registers its own helper layers as custom ones
-    return "custom" if package or own_module or own_package else kind
+    if package == "Custom" and bare in _HELPERS and not foreign:
+        return kind
+    return "custom" if package not in ("", "keras") or foreign else kind
 
 
 def kind_of_operation(operation: str, tensors: int) -> str:
@@ -181,6 +183,8 @@ def is_operation(class_name: str, module: str | None, config: Mapping[str, Any])
         return True
     if module is not None:
         return ".ops." in module
+    if class_name not in _KIND_OF_CLASS and {"name"} <= set(config) <= {"name", "dtype"}:
+        return ">" not in class_name  # any operation without settings, be it known here or not
     operation = snake_case(class_name)
     is_known = operation in _KIND_OF_OPERATION or activation_name(operation) != "custom"
     return "trainable" not in config and is_known and class_name != "Input"

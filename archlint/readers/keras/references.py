@@ -40,10 +40,15 @@ def uses(inbound_nodes: Json, layers: Collection[str]) -> list[Use]:
     return [_use(node, layers) for node in inbound_nodes]
 
 
+def has_keras_3_nodes(inbound_nodes: Json) -> bool:
+    """Whether the calls of a layer are written as Keras 3 does."""
+    return isinstance(inbound_nodes, list) and any(map(_is_keras_3, inbound_nodes))
+
+
 def references(value: Json, layers: Collection[str]) -> list[tuple[str | None, Reference]]:
     """The references in `input_layers` or `output_layers`, each with its key if they are given by name."""
     if isinstance(value, dict):
-        return [(key, reference) for key, inner in value.items() for _, reference in references(inner, layers)]
+        return [(key, reference) for key, inner in _by_key(value) for _, reference in references(inner, layers)]
     if (reference := _listed(value, layers)) is not None:
         return [(None, reference)]
     if isinstance(value, list):
@@ -53,7 +58,7 @@ def references(value: Json, layers: Collection[str]) -> list[tuple[str | None, R
 
 def _use(node: Json, layers: Collection[str]) -> Use:
     use = Use()
-    if isinstance(node, dict) and "args" in node:
+    if _is_keras_3(node):
         for position, argument in enumerate(node["args"] if isinstance(node["args"], list) else []):
             _take(use, str(position), argument, layers)
         for key, argument in (node.get("kwargs") or {}).items():
@@ -64,10 +69,19 @@ def _use(node: Json, layers: Collection[str]) -> Use:
     return use
 
 
+def _by_key(value: dict[str, Json]) -> list[tuple[str, Json]]:
+    # Every version of Keras numbers the tensors of a dict in the order of its keys.
+    return sorted(value.items(), key=lambda item: item[0])
+
+
+def _is_keras_3(node: Json) -> bool:
+    return isinstance(node, dict) and "args" in node
+
+
 def _entries(node: Json) -> Iterator[Json]:
     """The inputs of a Keras 1 or 2 node, which may be one reference alone, a list, or a dict by name."""
     if isinstance(node, dict):
-        yield from node.values()
+        yield from (inner for _, inner in _by_key(node))
     elif isinstance(node, list):
         alone = bool(node) and isinstance(node[0], str)
         yield from [node] if alone else node
@@ -108,7 +122,7 @@ def _tensors(argument: Json, layers: Collection[str]) -> Iterator[tuple[Referenc
         elif (reference := _listed(value, layers)) is not None:
             yield reference, None
         elif isinstance(value, dict):
-            pending.extend(reversed(value.values()))
+            pending.extend(inner for _, inner in reversed(_by_key(value)))
         elif isinstance(value, list):
             pending.extend(reversed(value))
 

@@ -129,9 +129,11 @@ def _loss(value: Json) -> Loss | None:
         return None
     if class_name == "LossFunctionWrapper" or config.get("fn") is not None:
         class_name = values.class_of(config.get("fn"))[0] or class_name
-    bare = class_name.rsplit(">", 1)[-1]
+    package, _, bare = class_name.rpartition(">")
     name = snake_case(bare)
     name = _LOSS_ALIASES.get(name, name)
+    if package not in ("", "keras"):  # somebody's own class, whatever it is called
+        return Loss(f"custom:{bare}", "custom")
     if name in _CROSSENTROPY:
         return Loss(name, "crossentropy", bool(config.get("from_logits", False)))
     if name in _REGRESSION:

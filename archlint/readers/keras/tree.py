@@ -4,7 +4,7 @@ All dialects come out the same here: a `Graph` of `Node`s, each called by `Use`s
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, TypeGuard
 
@@ -22,7 +22,7 @@ from archlint.readers.keras.classes import (
     kind_of_operation,
     operation_name,
 )
-from archlint.readers.keras.references import Reference, Use, references, uses
+from archlint.readers.keras.references import Reference, Use, has_keras_3_nodes, references, uses
 from archlint.readers.strict_json import Json
 
 _MERGE_MODES = {  # Keras 1's Merge(mode=…)
@@ -101,7 +101,8 @@ def _has_references(layers: list[Json]) -> bool:
 
 def _sequential(config: Mapping[str, Json], layers: list[Json], depth: int) -> Graph:
     nodes = _unique([_node(layer, (), depth) for layer in layers if isinstance(layer, dict)])
-    if nodes and nodes[0].kind != "input":
+    has_own_inputs = bool(nodes) and nodes[0].inner is not None and not nodes[0].inner.inputs
+    if nodes and nodes[0].kind != "input" and not has_own_inputs:
         shape = nodes[0].input_shape or values.shape(config.get("build_input_shape"))
         nodes.insert(0, Node(_free_name("input", nodes), "input", "InputLayer", {"batch_shape": shape}))
     for before, node in pairwise(nodes):
@@ -111,7 +112,7 @@ def _sequential(config: Mapping[str, Json], layers: list[Json], depth: int) -> G
     return Graph(
         _name(config),
         nodes,
-        [Reference(nodes[0].name, 0, 0)],
+        [] if has_own_inputs else [Reference(nodes[0].name, 0, 0)],
         [(None, Reference(nodes[-1].name, 0, 0))],
         config.get("trainable") is not False,
     )
@@ -132,30 +133,44 @@ def _functional(config: Mapping[str, Json], layers: list[Json], depth: int) -> G
         references(config.get("output_layers"), names),
         config.get("trainable") is not False,
     )
-    _count_calls_from_zero(made)
+    _count_calls_from_zero(made, any(has_keras_3_nodes(entry.get("inbound_nodes")) for entry in entries))
     return made
 
 
-def _count_calls_from_zero(made: Graph) -> None:
-    """Renumber references to a layer's calls.
+def _count_calls_from_zero(made: Graph, is_keras_3: bool) -> None:
+    """Renumber references to a layer's calls, so that the first stored call is number 0.
 
-    Keras counts the call that built a nested model as its call 0 but does not store it, so the first stored call may
-    be number 1. Every stored call is used by something, hence the smallest number referred to is the first stored one.
+    Keras counts the call that built a nested model as its call 0 but does not store it. Keras 3 counts it only where
+    it lists the model's inputs and outputs. Keras 1 and 2 count it everywhere, except for some Sequential models; but
+    every stored call is used by something, hence the smallest number referred to is the first stored one.
     """
     used = [reference for node in made.nodes for use in node.uses for reference in use.inputs]
-    first: dict[str, int] = {}
-    for reference in [*used, *made.inputs, *(reference for _, reference in made.outputs)]:
-        first[reference.layer] = min(first.get(reference.layer, reference.node), reference.node)
-
-    def moved(old: Reference) -> Reference:
-        return old._replace(node=old.node - first[old.layer])
-
+    listed = [*made.inputs, *(reference for _, reference in made.outputs)]
+    if is_keras_3:
+        in_calls, in_lists = {}, {node.name: 1 for node in made.nodes if _is_functional(node)}
+    else:
+        in_calls = in_lists = _smallest_numbers([*used, *listed])
     for node in made.nodes:
         for use in node.uses:
-            use.inputs = [moved(reference) for reference in use.inputs]
-            use.shapes = {moved(reference): shape for reference, shape in use.shapes.items()}
-    made.inputs = [moved(reference) for reference in made.inputs]
-    made.outputs = [(key, moved(reference)) for key, reference in made.outputs]
+            use.inputs = [_moved(reference, in_calls) for reference in use.inputs]
+            use.shapes = {_moved(reference, in_calls): shape for reference, shape in use.shapes.items()}
+    made.inputs = [_moved(reference, in_lists) for reference in made.inputs]
+    made.outputs = [(key, _moved(reference, in_lists)) for key, reference in made.outputs]
+
+
+def _is_functional(node: Node) -> bool:
+    return node.inner is not None and node.wrapper is None and node.class_name != "Sequential"
+
+
+def _smallest_numbers(listed: list[Reference]) -> dict[str, int]:
+    smallest: dict[str, int] = {}
+    for reference in listed:
+        smallest[reference.layer] = min(smallest.get(reference.layer, reference.node), reference.node)
+    return smallest
+
+
+def _moved(reference: Reference, first: Mapping[str, int]) -> Reference:
+    return reference._replace(node=max(0, reference.node - first.get(reference.layer, 0)))
 
 
 def _node(entry: Mapping[str, Json], names: Collection[str], depth: int) -> Node:
@@ -212,6 +227,17 @@ def _layer(node: Node, module: str | None, entry: Mapping[str, Json], config: Ma
     node.args = arguments(node.kind, node.class_name, config) if node.kind != "custom" else {}
     if node.kind == "input":
         node.args["batch_shape"] = node.input_shape
+    if node.class_name == "Merge" and isinstance(config.get("layers"), list):
+        node.inner, node.kind = _towers(node, config["layers"], depth), "model"
+
+
+def _towers(merge: Node, branches: list[Json], depth: int) -> Graph:
+    """What a Keras 1 Merge at the start of a Sequential is: models with inputs of their own, and the merge of them."""
+    listed = [branch for branch in branches if isinstance(branch, dict)]
+    models = [branch if _is_model("Sequential", branch) else {"config": [branch]} for branch in listed]
+    towers = _unique([_node({"class_name": "Sequential", **model}, (), depth + 1) for model in models])
+    joined = replace(merge, uses=[Use([Reference(tower.name, 0, 0) for tower in towers])])
+    return Graph(merge.name, [*towers, joined], [], [(None, Reference(merge.name, 0, 0))])
 
 
 def _is_object(value: Json) -> TypeGuard[dict[str, Json]]:
@@ -229,6 +255,8 @@ def _unwrap(node: Node, wrapped: dict[str, Json], config: Mapping[str, Json], de
     node.time_distributed = inner.time_distributed + (wrapper == "TimeDistributed")
     node.trainable = node.trainable and inner.trainable
     node.backward = inner.backward
+    if wrapper == "Bidirectional" and node.cells:
+        node.kind, node.cells = "rnn", []  # each direction runs all its cells, so they are no chain of layers
     if wrapper == "Bidirectional" and _is_object(config.get("backward_layer")):
         node.backward = _node(config["backward_layer"], (), depth + 1)
 
@@ -244,12 +272,13 @@ def _cells(node: Node, config: Mapping[str, Json], depth: int) -> None:
         inner.kind = "rnn" if inner.kind == "custom" else inner.kind
         inner.args = {**inner.args, **run, "return_sequences": bool(run["return_sequences"]) or not last}
         inner.trainable = inner.trainable and node.trainable
+        inner.wrapper = node.class_name
     if len(cells) == 1:
         node.kind, node.class_name, node.args = cells[0].kind, cells[0].class_name, cells[0].args
-        node.wrapper = "RNN"
+        node.wrapper = cells[0].wrapper
     elif cells:
         node.cells = _unique(cells)
-        node.wrapper = "RNN"
+        node.wrapper = node.class_name
 
 
 def _name(config: Mapping[str, Json]) -> str | None:
@@ -274,10 +303,17 @@ def _input_shape(entry: Mapping[str, Json], config: Mapping[str, Json]) -> Shape
             return shape
     if (shape := values.shape(config.get("input_shape"))) is not None:
         return (None, *shape)
-    size = config.get("input_dim")
-    if isinstance(size, int) and "input_length" not in config and config.get("class_name") != "Embedding":
-        return (None, size)
-    return None
+    return _shape_of_dimensions(values.class_of(entry)[0], config)
+
+
+def _shape_of_dimensions(class_name: str | None, config: Mapping[str, Json]) -> Shape | None:
+    """The input shape as Keras 1 may spell it: `input_dim` features, at `input_length` steps of a sequence."""
+    if class_name == "Embedding":  # its input_dim is the size of the vocabulary
+        return values.shape([None, config["input_length"]]) if isinstance(config.get("input_length"), int) else None
+    if not isinstance(config.get("input_dim"), int):
+        return None
+    steps = [config["input_length"]] if "input_length" in config else []
+    return values.shape([None, *steps, config["input_dim"]])
 
 
 def _unique(nodes: list[Node]) -> list[Node]:

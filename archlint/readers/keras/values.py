@@ -13,7 +13,6 @@ _INITIALIZER_ALIASES = {
     "uniform": "random_uniform",
     "normal": "random_normal",
     "identity_initializer": "identity",
-    "glorot_normal_v2": "glorot_normal",
     "orthogonal_initializer": "orthogonal",
 }
 _STRING_DEFAULTS = {  # Keras 1 and 2: what the bare strings "uniform" and "normal" stand for
@@ -65,7 +64,7 @@ def initializer(value: Json) -> dict[str, Any] | None:
     class_name, config = class_of(value)
     if class_name is None:
         return None
-    name = snake_case(class_name.rsplit(">", 1)[-1])
+    name = snake_case(class_name.rsplit(">", 1)[-1]).removesuffix("_v2")
     name = _INITIALIZER_ALIASES.get(name, name)
     settings = {key: plain(setting) for key, setting in config.items() if key not in ("seed", "name", "class_name")}
     if name == "variance_scaling":
