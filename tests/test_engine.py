@@ -4,6 +4,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -632,3 +633,24 @@ class TestCatalogue:
         code = "import sys, archlint.rules; print({'yaml', 'markdown_it', 'rich', 'numpy'} & set(sys.modules))"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert done.stdout == "set()\n"
+
+
+@pytest.mark.parametrize(
+    ("call", "value"),
+    [
+        ("ln(exp(2))", 2.0),
+        ("log(1000)", 3.0),
+        ("log(2, 8)", 3.0),
+        ("log2(8)", 3.0),
+        ("log10(0.01)", -2.0),
+        ("sqrt(9)", 3.0),
+        ("pow(2, 10)", 1024.0),
+        ("ceil(2.1)", 3),
+        ("floor(2.9)", 2),
+        ("ln(0)", None),
+        ("sqrt(NULL)", None),
+    ],
+)
+def test_queries_have_mathematical_functions_whatever_sqlite_was_built_with(call, value):
+    with closing(sqlite3.connect(":memory:")) as connection:
+        assert run_query(connection, f"SELECT {call}").rows == [(pytest.approx(value),)]

@@ -34,7 +34,12 @@ _SCALINGS = {"he": (2.0, "fan_in"), "glorot": (1.0, "fan_avg"), "lecun": (1.0, "
 
 def family(initializer: Mapping[str, Any] | None) -> str | None:
     """The family of an initializer as in `layer.initializer_family`; None for none."""
-    return None if initializer is None else _FAMILIES.get(str(initializer["name"]), "custom")
+    if initializer is None:
+        return None
+    known = _FAMILIES.get(str(initializer["name"]), "custom")
+    # Constant(array) is a kernel that somebody worked out (bilinear upsampling), not one number for all
+    filled = isinstance(initializer.get("value", 0), (int, float))
+    return known if known != "constant" or filled else "custom"
 
 
 def variance(initializer: Mapping[str, Any] | None, fans: tuple[int, int], shape: Shape) -> float | None:

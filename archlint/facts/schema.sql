@@ -68,7 +68,8 @@ CREATE TABLE layer (
     groups         INTEGER,
     padding        TEXT,                -- valid | same | causal
     data_format    TEXT,                -- channels_last | channels_first
-    axis           INTEGER,             -- of a norm, softmax or concat, as the file says; a norm over several axes: NULL
+    axis           INTEGER,             -- of a norm, softmax or concat, as the file says (of a time-distributed one: within a
+                                        -- step); a norm over several axes: NULL
     activation     TEXT,                -- its own activation: relu, softmax … `linear` where it has none; NULL: cannot have one
     effective_activation TEXT,          -- what its value meets first, seen through norms and pass_through layers:
                                         -- its own, or the next activation layer's; `linear` if a layer with a kernel
@@ -83,7 +84,7 @@ CREATE TABLE layer (
     recurrent_initializer TEXT,
     l1             REAL,                -- L1 factor on the kernel, 0: none
     l2             REAL,                -- L2 factor on the kernel, 0: none
-    rate           REAL,                -- of dropout: the share that is dropped
+    rate           REAL,                -- of dropout: the share that is dropped; NULL for every other kind
     whole_samples  INTEGER,             -- of dropout: 1 if noise_shape drops more than single values together
     recurrent_rate REAL,                -- recurrent_dropout
     momentum       REAL,                -- of batch normalization, in Keras's sense (share of the old value kept)
@@ -122,7 +123,7 @@ CREATE TABLE edge (
 ) STRICT;
 
 -- One row per tensor that arrives at a layer (dst), traced back to the layer that made it (src): the nearest one
--- upstream that has a kernel, several inputs, or no input. Between them lie only single-input layers without a kernel
+-- upstream that has a kernel, several inputs, or no input, or is opaque. Between them lie only single-input layers without a kernel
 -- (norms, dropout, activations, pools, reshapes); the columns tell what they were. Every layer with one input has
 -- exactly one row as dst.
 CREATE TABLE link (

@@ -46,7 +46,19 @@ def _insert(connection: sqlite3.Connection, table: str, found: list[Row]) -> Non
     columns = list(found[0])
     places = ", ".join("?" * len(columns))
     names = ", ".join(f'"{column}"' for column in columns)
-    connection.executemany(f"INSERT INTO {table} ({names}) VALUES ({places})", [tuple(row.values()) for row in found])
+    insert = f"INSERT INTO {table} ({names}) VALUES ({places})"
+    try:
+        connection.executemany(insert, [tuple(row.values()) for row in found])
+    except (OverflowError, UnicodeEncodeError):  # no honest model has them, so the way out may be slow
+        connection.execute(f"DELETE FROM {table}")
+        connection.executemany(insert, [tuple(map(_storable, row.values())) for row in found])
+
+
+def _storable(value: object) -> object:
+    """A value SQLite can hold: integers beyond 64 bits are unknown, lone surrogates are escaped."""
+    if isinstance(value, int) and abs(value) >= 2**63:
+        return None
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
 
 
 class _Reach:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from archlint.errors import QueryError
 from archlint.rules.finding import Value
+from archlint.rules.functions import register
 
 FUNCTIONS = frozenset(
     "count sum min max avg total group_concat coalesce ifnull nullif iif abs round length lower upper substr instr "
@@ -128,6 +129,7 @@ class Sandbox:
 def guarded(connection: sqlite3.Connection) -> Iterator[Sandbox]:
     """The connection under guard, for the time of the block."""
     sandbox = Sandbox(connection, _facts(connection))
+    register(connection)
     limits = {limit: connection.setlimit(limit, value) for limit, value in _LIMITS.items()}
     connection.set_progress_handler(sandbox.tick, _STEPS_PER_TICK)
     connection.set_authorizer(sandbox.authorize)

@@ -80,7 +80,6 @@ _OPERATIONS = {
     "subtract": "subtract sub",
     "multiply": "multiply mul",
     "divide": "divide div true_divide truediv real_div",
-    "average": "average",
     "maximum": "maximum",
     "minimum": "minimum",
     "concat": "concatenate concat concat_v2",
@@ -90,14 +89,16 @@ _OPERATIONS = {
     "reshape": "reshape squeeze expand_dims ravel",
     "permute": "transpose permute swapaxes moveaxis",
     "reduce": "mean reduce_mean sum reduce_sum max reduce_max min reduce_min prod reduce_prod std var logsumexp amax "
-    "amin",
+    "amin average argmax argmin any all",
     "slice": "get_item getitem strided_slice slice gather gather_v2 take",
     "split": "split split_v unstack",
     "cast": "cast",
     "identity": "identity stop_gradient copy",
     "zero_padding": "pad pad_v2",
-    "arithmetic": "neg negative abs absolute square sqrt rsqrt pow power exp log log1p expm1 clip clip_by_value sign "
-    "round floor ceil sin cos reciprocal floordiv mod l2_normalize",
+    "arithmetic": "neg negative abs absolute square sqrt rsqrt pow power exp log log1p expm1 clip clip_by_value sign erf "
+    "round floor ceil sin cos reciprocal floordiv mod l2_normalize "
+    "greater greater_equal less less_equal equal not_equal logical_and "
+    "logical_or logical_not",
 }
 _KIND_OF_OPERATION = {name: kind for kind, names in _OPERATIONS.items() for name in names.split()}
 
@@ -159,7 +160,7 @@ def kind_of_operation(operation: str, tensors: int) -> str:
     if activation_name(operation) != "custom" and operation not in ("exp", "linear"):
         return "activation"
     kind = _KIND_OF_OPERATION.get(operation, "operation")
-    if kind in ("add", "subtract", "multiply", "divide", "maximum", "minimum", "where", "average") and tensors < 2:
+    if kind in ("add", "subtract", "multiply", "divide", "maximum", "minimum", "where") and tensors < 2:
         return "arithmetic"
     if kind == "dot" and tensors < 2:
         return "operation"

@@ -63,10 +63,16 @@ def _expand(
             continue
         node = nodes[name]
         use = node.uses[number] if node.uses else Use()
-        tensors = [_tensor(made, reference) for reference in use.inputs]
-        stated = recorded.get((name, number), {})
+        tensors = [_tensor(made, reference) for reference in _read(node, use)]
+        # Inside a time-distributed model the file states shapes of one step, not of the tensor.
+        stated = {} if time_distributed else recorded.get((name, number), {})
         made[(name, number)] = _call(flat, node, tensors, use, stated, prefix, trainable, time_distributed)
     return made
+
+
+def _read(node: Node, use: Use) -> list[Reference]:
+    """What a call reads; an attention's inputs are told apart by their number, so its masks are left out."""
+    return use.inputs if "attention" in node.kind else [*use.inputs, *use.masks]
 
 
 def _call(
@@ -126,7 +132,7 @@ def _order(graph: Graph) -> list[tuple[str, int]]:
     for node in graph.nodes:
         for number in range(max(1, len(node.uses))):
             use = node.uses[number] if node.uses else Use()
-            needed = {(reference.layer, reference.node) for reference in use.inputs}
+            needed = {(reference.layer, reference.node) for reference in (*use.inputs, *use.masks)}
             sorter.add((node.name, number), *sorted(needed & known))
     try:
         return list(sorter.static_order())

@@ -26,9 +26,13 @@ class Reference(NamedTuple):
 
 @dataclass(slots=True)
 class Use:
-    """One call of a layer: the tensors it takes, its plain arguments, and the shapes the file states for tensors."""
+    """One call of a layer: the tensors it takes, its plain arguments, and the shapes the file states for tensors.
+
+    `masks` are tensors given as keyword arguments like `attention_mask`: they say what counts, and carry no data.
+    """
 
     inputs: list[Reference] = field(default_factory=list)
+    masks: list[Reference] = field(default_factory=list)
     constants: dict[str, Any] = field(default_factory=dict)
     shapes: dict[Reference, Shape] = field(default_factory=dict)
 
@@ -104,7 +108,7 @@ def _take(use: Use, key: str, argument: Json, layers: Collection[str]) -> None:
     """Sort an argument, at any depth, into tensors and plain values."""
     found = list(_tensors(argument, layers))
     for reference, stated in found:
-        use.inputs.append(reference)
+        (use.masks if "mask" in key else use.inputs).append(reference)
         if stated is not None:
             use.shapes[reference] = stated
     if not found and argument is not None:

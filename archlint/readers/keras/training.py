@@ -106,7 +106,7 @@ def _learning_rate(value: Json) -> tuple[float | None, str | None]:
     steps = values.plain(config.get("values"))
     if isinstance(steps, list):  # PiecewiseConstantDecay
         stated += [rate for step in steps if (rate := values.number(step)) is not None]
-    return _as_written(max(stated, default=None)), snake_case(class_name or "schedule")
+    return _as_written(max(stated, default=None)), snake_case((class_name or "schedule").rsplit(">", 1)[-1])
 
 
 def _as_written(rate: float | None) -> float | None:

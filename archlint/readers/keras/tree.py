@@ -144,7 +144,7 @@ def _count_calls_from_zero(made: Graph, is_keras_3: bool) -> None:
     it lists the model's inputs and outputs. Keras 1 and 2 count it everywhere, except for some Sequential models; but
     every stored call is used by something, hence the smallest number referred to is the first stored one.
     """
-    used = [reference for node in made.nodes for use in node.uses for reference in use.inputs]
+    used = [reference for node in made.nodes for use in node.uses for reference in (*use.inputs, *use.masks)]
     listed = [*made.inputs, *(reference for _, reference in made.outputs)]
     if is_keras_3:
         in_calls, in_lists = {}, {node.name: 1 for node in made.nodes if _is_functional(node)}
@@ -153,6 +153,7 @@ def _count_calls_from_zero(made: Graph, is_keras_3: bool) -> None:
     for node in made.nodes:
         for use in node.uses:
             use.inputs = [_moved(reference, in_calls) for reference in use.inputs]
+            use.masks = [_moved(reference, in_calls) for reference in use.masks]
             use.shapes = {_moved(reference, in_calls): shape for reference, shape in use.shapes.items()}
     made.inputs = [_moved(reference, in_lists) for reference in made.inputs]
     made.outputs = [(key, _moved(reference, in_lists)) for key, reference in made.outputs]
