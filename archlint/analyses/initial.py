@@ -69,7 +69,9 @@ def _fixed(initializer: Mapping[str, Any]) -> float:
         low, high = _number(initializer, "minval", -0.05), _number(initializer, "maxval", 0.05)
         return (low * low + low * high + high * high) / 3
     stddev = _number(initializer, "stddev", 0.05)
-    return (stddev * (TRUNCATION if initializer["name"] == "truncated_normal" else 1.0)) ** 2
+    if initializer["name"] == "truncated_normal":
+        stddev *= TRUNCATION
+    return stddev * stddev  # unlike ** 2, this gives infinity where it overflows
 
 
 def _number(settings: Mapping[str, Any], key: str, default: float) -> float:

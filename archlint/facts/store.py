@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Mapping
 from functools import lru_cache
-from importlib.resources import files
+from pathlib import Path
 
 from archlint.facts.rows import Row, rows
 from archlint.graph import Model
@@ -17,7 +17,7 @@ _NO_SHAPES = "the file states no input shape, so no shapes can be computed"
 @lru_cache(maxsize=1)
 def schema() -> str:
     """The commented SQL that creates the tables."""
-    return files("archlint.facts").joinpath("schema.sql").read_text("utf-8")
+    return Path(__file__).with_name("schema.sql").read_text("utf-8")
 
 
 def build(model: Model) -> sqlite3.Connection:

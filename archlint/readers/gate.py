@@ -114,7 +114,7 @@ def _other_kind(file: OpenFile) -> str:
             "it is a web page, not a model: the download brought an error or log-in page; download the file itself",
         ),
         (
-            head[:1] == b"\x80" and head[1:2] in b"\x02\x03\x04\x05",
+            head.startswith((b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")),
             "it is a Python pickle, which archlint never opens; save the model with model.save('name.keras')",
         ),
         (head.startswith(b"\x1f\x8b"), "it is gzip-compressed; unpack it first (gunzip)"),
@@ -123,7 +123,7 @@ def _other_kind(file: OpenFile) -> str:
             start.startswith(b"{"),
             "it is JSON: a configuration without a file around it; save the model with model.save('name.keras')",
         ),
-        (head.startswith(b"CDF"), "it is a NetCDF file, not a Keras model"),
+        (head.startswith(b"CDF"), "it is a NetCDF file, not a Keras model; give a model saved by Keras"),
         (
             b"TFL3" in head[4:8],
             "it is a TensorFlow Lite model, which archlint does not read; check the Keras model it came from",

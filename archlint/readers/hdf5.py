@@ -53,6 +53,11 @@ class Hdf5:
         """Names of the objects in the root group."""
         return list(self._file)
 
+    def has_attribute(self, name: str) -> bool:
+        """Whether the root has an attribute of this name, whatever its type."""
+        with _parsing():
+            return name in self._file.attrs
+
     def attribute(self, name: str) -> bytes | str | None:
         """The text of an attribute of the root, None if it has none of that name."""
         with _parsing():

@@ -3,6 +3,7 @@
 import zipfile
 import zlib
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from archlint.errors import ReadError
 from archlint.graph import Model, Shape
@@ -11,6 +12,9 @@ from archlint.readers import strict_json
 from archlint.readers.gate import OpenFile
 from archlint.readers.keras import from_attributes
 from archlint.readers.strict_json import Json
+
+if TYPE_CHECKING:
+    from archlint.readers.hdf5 import Hdf5
 
 _WEIGHTS_ONLY = (
     "it holds weights only, no architecture, so there is nothing to judge; "
@@ -29,7 +33,7 @@ def read_h5(file: OpenFile) -> Model:
     hdf5 = open_hdf5(file)
     config = hdf5.attribute("model_config")
     if config is None:
-        raise ReadError(_without_config(hdf5.names(), hdf5.attribute("keras_version") is not None))
+        raise ReadError(_without_config(hdf5))
 
     def weight_shapes() -> Mapping[str, tuple[Shape, ...]]:
         by_layer: dict[str, list[Shape]] = {}
@@ -82,8 +86,10 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
         return member.read(JSON_BYTES + 1)
 
 
-def _without_config(names: list[str], keras: bool) -> str:
-    if keras or {"layer_names", "model_weights", "layers", "vars", "optimizer_weights"} & set(names):
+def _without_config(hdf5: "Hdf5") -> str:
+    if any(map(hdf5.has_attribute, ("keras_version", "layer_names"))) or "model_weights" in hdf5.names():
+        return _WEIGHTS_ONLY
+    if any("vars" in path.split("/") for path, _ in hdf5.datasets()):  # Keras 3, also of a subclassed model
         return _WEIGHTS_ONLY
     return "it is an HDF5 file, but no Keras model (no model_config attribute); give a model saved with model.save()"
 

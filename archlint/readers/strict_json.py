@@ -1,6 +1,7 @@
 """JSON from files nobody vouches for: one loader with limits, so that no configuration can exhaust the process."""
 
 import json
+import math
 import re
 from typing import Any, NoReturn
 
@@ -16,7 +17,7 @@ Json = Any
 def loads(data: bytes | str, what: str) -> Json:
     """Parse `data`; `what` names it in errors ("model_config").
 
-    Integers too long to mean anything become None; NaN and infinities are read as floats, as Keras writes them.
+    Numbers that mean nothing become None: integers of too many digits, NaN and infinities (which Keras does write).
 
     Raises:
         ReadError: too long, too deep, no JSON, or a key that stands twice in one object.
@@ -25,7 +26,13 @@ def loads(data: bytes | str, what: str) -> Json:
     if sum(map(text.count, "{}[],:")) > JSON_TOKENS or _depth(text) > JSON_DEPTH:
         raise ReadError(f"its {what} is nested or long beyond any honest model; it was not read")
     try:
-        return json.loads(text, parse_int=_integer, object_pairs_hook=lambda pairs: _object(pairs, what))
+        return json.loads(
+            text,
+            parse_int=_integer,
+            parse_float=_finite,
+            parse_constant=_finite,
+            object_pairs_hook=lambda pairs: _object(pairs, what),
+        )
     except (ValueError, RecursionError) as error:
         raise ReadError(
             f"its {what} is not valid JSON ({_reason(error)}); the file is damaged: save it again"
@@ -56,6 +63,11 @@ def _depth(text: str) -> int:
 
 def _integer(digits: str) -> int | None:
     return int(digits) if len(digits) <= INTEGER_DIGITS else None
+
+
+def _finite(digits: str) -> float | None:
+    number = float(digits)
+    return number if math.isfinite(number) else None
 
 
 def _object(pairs: list[tuple[str, Json]], what: str) -> dict[str, Json]:

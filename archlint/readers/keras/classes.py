@@ -95,10 +95,9 @@ _OPERATIONS = {
     "cast": "cast",
     "identity": "identity stop_gradient copy",
     "zero_padding": "pad pad_v2",
-    "arithmetic": "neg negative abs absolute square sqrt rsqrt pow power exp log log1p expm1 clip clip_by_value sign erf "
-    "round floor ceil sin cos reciprocal floordiv mod l2_normalize "
-    "greater greater_equal less less_equal equal not_equal logical_and "
-    "logical_or logical_not",
+    "arithmetic": "neg negative abs absolute square sqrt rsqrt pow power exp log log1p expm1 clip clip_by_value sign "
+    "erf round floor ceil sin cos reciprocal floordiv mod l2_normalize greater greater_equal less less_equal equal "
+    "not_equal logical_and logical_or logical_not",
 }
 _KIND_OF_OPERATION = {name: kind for kind, names in _OPERATIONS.items() for name in names.split()}
 

@@ -1,14 +1,14 @@
 """From the tree of a Keras model to the neutral one: nested models become paths, uses become calls in order."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 
 from archlint.errors import ReadError
 from archlint.graph import Call, Layer, Output, Shape, Tensor
 from archlint.limits import LAYERS
 from archlint.readers.keras.references import Reference, Use
-from archlint.readers.keras.tree import Graph, Node
+from archlint.readers.keras.tree import Graph, Node, distinct
 
 _Made = dict[tuple[str, int], tuple[Tensor, ...]]
 
@@ -22,14 +22,12 @@ class Flat:
     outputs: list[Output] = field(default_factory=list)
     _index: dict[str, int] = field(default_factory=dict)
 
-    def call(self, layer: Layer, inputs: Sequence[Tensor], use: Use, recorded: dict[int, Shape]) -> tuple[Tensor, ...]:
+    def call(self, layer: Layer, call: Call) -> tuple[Tensor, ...]:
         """Add a call of `layer`, which is added itself if this is its first; the tensors that it makes so far."""
-        if len(self.calls) >= LAYERS:
-            raise ReadError(f"it has more than {LAYERS:,} layers once its nested models are unfolded; it was not read")
         index = self._index.setdefault(layer.name, len(self.layers))
         if index == len(self.layers):
             self.layers.append(layer)
-        self.calls.append(Call(index, tuple(inputs), use.constants, recorded))
+        self.calls.append(replace(call, layer=index))
         return (Tensor(len(self.calls) - 1),)
 
 
@@ -37,20 +35,55 @@ def flatten(top: Graph) -> Flat:
     """The neutral layers, calls and outputs of a tree.
 
     Raises:
-        ReadError: the layers refer to each other in a circle, or to calls that do not exist.
+        ReadError: the layers refer to each other in a circle, or to calls that do not exist, or are too many.
     """
+    if _size(top) > LAYERS:
+        raise ReadError(f"it has more than {LAYERS:,} layers once its nested models are unfolded; it was not read")
     flat = Flat()
-    made = _expand(flat, top, None, "", top.trainable, 0)
-    for key, reference in top.outputs:
-        flat.outputs.append(Output(key or reference.layer, _tensor(made, reference)))
+    made = _expand(flat, top, None, _Place("", top.trainable))
+    names = distinct(key or reference.layer for key, reference in top.outputs)
+    flat.outputs += [
+        Output(name, _tensor(made, reference)) for name, (_, reference) in zip(names, top.outputs, strict=True)
+    ]
     if not flat.outputs:
         raise ReadError("it states no outputs, so there is nothing to judge; save the model again")
     return flat
 
 
-def _expand(
-    flat: Flat, graph: Graph, inputs: Sequence[Tensor] | None, prefix: str, trainable: bool, time_distributed: int
-) -> _Made:
+def _size(graph: Graph) -> int:
+    """How many calls unfolding visits: nested models count each time they are called, so few bytes can mean many."""
+    return sum(
+        max(1, len(node.uses)) * (1 + len(node.cells) + (_size(node.inner) if node.inner else 0))
+        for node in graph.nodes
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where in the tree unfolding is: the path so far, and what the models around pass on to the layers inside."""
+
+    prefix: str
+    trainable: bool
+    time_distributed: int = 0
+
+    def inside(self, node: Node, trainable: bool = True) -> "_Place":
+        """The place inside a node of this one."""
+        return _Place(
+            f"{self.prefix}{node.name}/",
+            self.trainable and node.trainable and trainable,
+            self.time_distributed + node.time_distributed,
+        )
+
+    def layer(self, node: Node) -> Layer:
+        """The neutral layer of a node at this place."""
+        trainable = self.trainable and node.trainable
+        backward = self.layer(node.backward) if node.backward else None
+        depth = self.time_distributed + node.time_distributed
+        path = f"{self.prefix}{node.name}"
+        return Layer(path, node.kind, node.class_name, node.args, node.wrapper, depth, backward, trainable)
+
+
+def _expand(flat: Flat, graph: Graph, inputs: Sequence[Tensor] | None, place: _Place) -> _Made:
     """Add the calls of `graph`; `inputs` are the tensors it is called on, None for the top model."""
     made: _Made = {}
     if inputs is not None:
@@ -65,8 +98,8 @@ def _expand(
         use = node.uses[number] if node.uses else Use()
         tensors = [_tensor(made, reference) for reference in _read(node, use)]
         # Inside a time-distributed model the file states shapes of one step, not of the tensor.
-        stated = {} if time_distributed else recorded.get((name, number), {})
-        made[(name, number)] = _call(flat, node, tensors, use, stated, prefix, trainable, time_distributed)
+        stated = {} if place.time_distributed else recorded.get((name, number), {})
+        made[(name, number)] = _call(flat, node, tensors, place, Call(0, (), use.constants, stated))
     return made
 
 
@@ -75,33 +108,16 @@ def _read(node: Node, use: Use) -> list[Reference]:
     return use.inputs if "attention" in node.kind else [*use.inputs, *use.masks]
 
 
-def _call(
-    flat: Flat,
-    node: Node,
-    inputs: Sequence[Tensor],
-    use: Use,
-    recorded: dict[int, Shape],
-    prefix: str,
-    trainable: bool,
-    time_distributed: int,
-) -> tuple[Tensor, ...]:
-    path = f"{prefix}{node.name}"
-    trainable = trainable and node.trainable
-    depth = time_distributed + node.time_distributed
+def _call(flat: Flat, node: Node, inputs: Sequence[Tensor], place: _Place, call: Call) -> tuple[Tensor, ...]:
+    """Add one call of a node, which may be a model or several cells; `call` has its constants and recorded shapes."""
     if node.inner is not None:
-        inner = _expand(flat, node.inner, inputs, f"{path}/", trainable and node.inner.trainable, depth)
-        return tuple(_tensor(inner, reference) for _, reference in node.inner.outputs)
+        made = _expand(flat, node.inner, inputs, place.inside(node, node.inner.trainable))
+        return tuple(_tensor(made, reference) for _, reference in node.inner.outputs)
+    if not node.cells:
+        return flat.call(place.layer(node), replace(call, inputs=tuple(inputs)))
     for cell in node.cells:
-        layer = _layer(cell, f"{path}/{cell.name}", trainable and cell.trainable, depth)
-        inputs = flat.call(layer, inputs, Use(), {})
-    if node.cells:
-        return tuple(inputs)
-    return flat.call(_layer(node, path, trainable, depth), inputs, use, recorded)
-
-
-def _layer(node: Node, path: str, trainable: bool, time_distributed: int) -> Layer:
-    backward = _layer(node.backward, path, trainable, time_distributed) if node.backward else None
-    return Layer(path, node.kind, node.class_name, node.args, node.wrapper, time_distributed, backward, trainable)
+        inputs = flat.call(place.inside(node).layer(cell), Call(0, tuple(inputs)))
+    return tuple(inputs)
 
 
 def _tensor(made: _Made, reference: Reference) -> Tensor:
@@ -138,4 +154,6 @@ def _order(graph: Graph) -> list[tuple[str, int]]:
         return list(sorter.static_order())
     except CycleError as error:
         names = " -> ".join(dict.fromkeys(name for name, _ in error.args[1]))
-        raise ReadError(f"its layers refer to each other in a circle ({names}); no data can flow through it") from error
+        raise ReadError(
+            f"its layers refer to each other in a circle ({names}), so no data can flow; save the model again"
+        ) from error

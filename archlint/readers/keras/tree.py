@@ -3,7 +3,8 @@
 All dialects come out the same here: a `Graph` of `Node`s, each called by `Use`s. `flatten` makes it neutral.
 """
 
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, TypeGuard
@@ -104,7 +105,8 @@ def _sequential(config: Mapping[str, Json], layers: list[Json], depth: int) -> G
     has_own_inputs = bool(nodes) and nodes[0].inner is not None and not nodes[0].inner.inputs
     if nodes and nodes[0].kind != "input" and not has_own_inputs:
         shape = nodes[0].input_shape or values.shape(config.get("build_input_shape"))
-        nodes.insert(0, Node(_free_name("input", nodes), "input", "InputLayer", {"batch_shape": shape}))
+        name = distinct([*(node.name for node in nodes), "input"])[-1]
+        nodes.insert(0, Node(name, "input", "InputLayer", {"batch_shape": shape}))
     for before, node in pairwise(nodes):
         node.uses = [Use([Reference(before.name, 0, 0)])]
     if not nodes:
@@ -317,19 +319,23 @@ def _shape_of_dimensions(class_name: str | None, config: Mapping[str, Json]) -> 
     return values.shape([None, *steps, config["input_dim"]])
 
 
+def distinct(names: Iterable[str]) -> list[str]:
+    """The names, the later ones of the same name numbered `_1`, `_2` …, as Keras numbers outputs."""
+    taken: set[str] = set()
+    numbers: Counter[str] = Counter()
+    made = []
+    for name in names:
+        free = name
+        while free in taken:
+            numbers[name] += 1
+            free = f"{name}_{numbers[name]}"
+        taken.add(free)
+        made.append(free)
+    return made
+
+
 def _unique(nodes: list[Node]) -> list[Node]:
     """The nodes of a Sequential with distinct names: old files have unnamed layers."""
-    taken: set[str] = set()
-    for node in nodes:
-        base, number = node.name, 1
-        while node.name in taken:
-            node.name, number = f"{base}_{number}", number + 1
-        taken.add(node.name)
+    for node, name in zip(nodes, distinct(node.name for node in nodes), strict=True):
+        node.name = name
     return nodes
-
-
-def _free_name(name: str, nodes: list[Node]) -> str:
-    taken = {node.name for node in nodes}
-    while name in taken:
-        name += "_"
-    return name
