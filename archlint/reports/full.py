@@ -60,7 +60,7 @@ def _block(block: Sequence[Finding], width: int, verbose: bool) -> Iterator[Line
         Span(f"  {first.code}", "dim"),
     )
     yield from _labelled("at", _places(block, verbose), width, "bold")
-    yield from _labelled("", first.message if len(block) == 1 else f"{first.message} (and so on)", width)
+    yield from _labelled("", first.message if len(block) == 1 else f"for example, {first.message}", width)
     yield from _labelled("fix", first.advice, width)
     if first.fix:
         yield from _labelled("", first.fix, width, "green")
