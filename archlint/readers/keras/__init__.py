@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from archlint.errors import ReadError
 from archlint.graph import Model, Shape
 from archlint.readers.keras.flatten import flatten
+from archlint.readers.keras.parse import graph
 from archlint.readers.keras.training import training
-from archlint.readers.keras.tree import graph
 from archlint.readers.strict_json import Json
 
 _NOT_COMPILED = "the file carries no training configuration (the model was not compiled, or saved without it)"

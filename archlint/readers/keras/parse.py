@@ -1,0 +1,257 @@
+"""From a Keras configuration, of whatever version, to the tree of its graphs."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any, TypeGuard
+
+from archlint.errors import ReadError
+from archlint.graph import Shape
+from archlint.limits import NESTING
+from archlint.readers.keras import values
+from archlint.readers.keras.arguments import arguments
+from archlint.readers.keras.classes import (
+    MODEL_CLASSES,
+    RECURRENT_WRAPPERS,
+    STACKED_CELLS,
+    is_operation,
+    kind_of_class,
+    kind_of_operation,
+    operation_name,
+)
+from archlint.readers.keras.numbering import count_calls_from_zero
+from archlint.readers.keras.references import Reference, Use, has_keras_3_nodes, references, uses
+from archlint.readers.keras.tree import Graph, Node, distinct
+from archlint.readers.strict_json import Json
+
+_MERGE_MODES = {  # Keras 1's Merge(mode=…)
+    "sum": "add",
+    "mul": "multiply",
+    "concat": "concat",
+    "ave": "average",
+    "max": "maximum",
+    "dot": "dot",
+    "cos": "dot",
+}
+_WRAPPERS = frozenset({"Bidirectional", "TimeDistributed", "SpectralNormalization", "WeightNormalization"})
+
+
+def graph(config: Json, depth: int = 0) -> Graph:
+    """The tree of a serialised model (`{"class_name": …, "config": …}`).
+
+    Raises:
+        ReadError: it is nested beyond reason, or holds no layers.
+    """
+    if depth > NESTING:
+        raise ReadError(f"its models are nested more than {NESTING} deep; it was not read")
+    class_name, inner = values.class_of(config)
+    listed = config.get("config") if isinstance(config, dict) else None
+    if isinstance(listed, list):  # Keras before 2.2.3: the configuration of a Sequential is the bare list of layers
+        inner = {"layers": listed}
+    layers = inner.get("layers")
+    if not isinstance(layers, list):
+        raise ReadError(_no_graph(class_name, inner))
+    if class_name == "Sequential" or not _has_references(layers):
+        return _sequential(inner, layers, depth)
+    return _functional(inner, layers, depth)
+
+
+def _no_graph(class_name: str | None, config: Mapping[str, Any]) -> str:
+    kind = config.get("name") or class_name or "the model"
+    return (
+        f"it holds no layer graph: {kind} is a subclassed model, and of those Keras stores only the constructor's "
+        "arguments; build it as a Functional or Sequential model, or export it to ONNX"
+    )
+
+
+def _has_references(layers: list[Json]) -> bool:
+    return any(isinstance(layer, dict) and "inbound_nodes" in layer for layer in layers)
+
+
+def _sequential(config: Mapping[str, Json], layers: list[Json], depth: int) -> Graph:
+    nodes = _unique([_node(layer, (), depth) for layer in layers if isinstance(layer, dict)])
+    has_own_inputs = bool(nodes) and nodes[0].inner is not None and not nodes[0].inner.inputs
+    if nodes and nodes[0].kind != "input" and not has_own_inputs:
+        shape = nodes[0].input_shape or values.shape(config.get("build_input_shape"))
+        name = distinct([*(node.name for node in nodes), "input"])[-1]
+        nodes.insert(0, Node(name, "input", "InputLayer", {"batch_shape": shape}))
+    for before, node in pairwise(nodes):
+        node.uses = [Use([Reference(before.name, 0, 0)])]
+    if not nodes:
+        return Graph(_name(config), [], [], [])
+    return Graph(
+        _name(config),
+        nodes,
+        [] if has_own_inputs else [Reference(nodes[0].name, 0, 0)],
+        [(None, Reference(nodes[-1].name, 0, 0))],
+        config.get("trainable") is not False,
+    )
+
+
+def _functional(config: Mapping[str, Json], layers: list[Json], depth: int) -> Graph:
+    entries = [layer for layer in layers if isinstance(layer, dict)]
+    names = {name for entry in entries if (name := _name_of_layer(entry))}
+    nodes = [_node(entry, names, depth) for entry in entries]
+    if len(names) < len(nodes):
+        raise ReadError(
+            "two of its layers have the same name, so it is unclear which one a connection means; rename one"
+        )
+    made = Graph(
+        _name(config),
+        nodes,
+        [reference for _, reference in references(config.get("input_layers"), names)],
+        references(config.get("output_layers"), names),
+        config.get("trainable") is not False,
+    )
+    count_calls_from_zero(made, any(has_keras_3_nodes(entry.get("inbound_nodes")) for entry in entries))
+    return made
+
+
+def _node(entry: Mapping[str, Json], names: Collection[str], depth: int) -> Node:
+    class_name, config = values.class_of(entry)
+    class_name = class_name or "?"
+    module = entry.get("module") if isinstance(entry.get("module"), str) else None
+    node = Node(_name_of_layer(entry) or class_name.lower(), "custom", class_name)
+    node.uses = uses(entry.get("inbound_nodes"), names)
+    node.trainable = config.get("trainable") is not False
+    node.input_shape = _input_shape(entry, config)
+    if _is_model(class_name, entry):
+        node.inner = graph(entry, depth + 1)
+        node.kind = "model"
+    elif is_operation(class_name, module, config):
+        _operation(node, config)
+    else:
+        _layer(node, module, entry, config, depth)
+    return node
+
+
+def _is_model(class_name: str, entry: Mapping[str, Json]) -> bool:
+    config = entry.get("config")
+    has_layers = isinstance(config, list) or (isinstance(config, dict) and isinstance(config.get("layers"), list))
+    return has_layers and (class_name in MODEL_CLASSES or (isinstance(config, dict) and "input_layers" in config))
+
+
+def _operation(node: Node, config: Mapping[str, Json]) -> None:
+    name = operation_name(node.class_name, config)
+    tensors = max((len(use.inputs) for use in node.uses), default=1)
+    node.kind = kind_of_operation(name, tensors)
+    node.args = {"op": name, **({"activation": values.activation(name)} if node.kind == "activation" else {})}
+    settings = {
+        key: values.plain(value)
+        for key, value in config.items()
+        if key not in ("name", "dtype", "function", "trainable")
+    }
+    for use in node.uses:
+        use.constants = {**settings, **use.constants}
+
+
+def _layer(node: Node, module: str | None, entry: Mapping[str, Json], config: Mapping[str, Json], depth: int) -> None:
+    wrapped = config.get("layer")
+    if node.class_name in _WRAPPERS and _is_object(wrapped):
+        _unwrap(node, wrapped, config, depth)
+        return
+    if node.class_name in RECURRENT_WRAPPERS and _is_object(config.get("cell")):
+        _cells(node, config, depth)
+        return
+    registered = entry.get("registered_name")
+    node.kind = kind_of_class(node.class_name, module, registered if isinstance(registered, str) else None)
+    if node.class_name == "Merge":
+        node.kind = _MERGE_MODES.get(str(config.get("mode")), "custom")
+        config = {**config, "axis": config.get("concat_axis", -1)}
+    node.args = arguments(node.kind, node.class_name, config) if node.kind != "custom" else {}
+    if node.kind == "input":
+        node.args["batch_shape"] = node.input_shape
+    if node.class_name == "Merge" and isinstance(config.get("layers"), list):
+        node.inner, node.kind = _towers(node, config["layers"], depth), "model"
+
+
+def _towers(merge: Node, branches: list[Json], depth: int) -> Graph:
+    """What a Keras 1 Merge at the start of a Sequential is: models with inputs of their own, and the merge of them."""
+    listed = [branch for branch in branches if isinstance(branch, dict)]
+    models = [branch if _is_model("Sequential", branch) else {"config": [branch]} for branch in listed]
+    towers = _unique([_node({"class_name": "Sequential", **model}, (), depth + 1) for model in models])
+    joined = replace(merge, uses=[Use([Reference(tower.name, 0, 0) for tower in towers])])
+    return Graph(merge.name, [*towers, joined], [], [(None, Reference(merge.name, 0, 0))])
+
+
+def _is_object(value: Json) -> TypeGuard[dict[str, Json]]:
+    return isinstance(value, dict) and "class_name" in value
+
+
+def _unwrap(node: Node, wrapped: dict[str, Json], config: Mapping[str, Json], depth: int) -> None:
+    """Take the wrapper off: the node becomes what is inside, and remembers the wrapper."""
+    wrapper, inner = node.class_name, _node(wrapped, (), depth + 1)
+    if depth > NESTING:
+        raise ReadError(f"its wrappers are nested more than {NESTING} deep; it was not read")
+    node.kind, node.class_name, node.inner, node.cells = inner.kind, inner.class_name, inner.inner, inner.cells
+    node.args = {**inner.args, **({"merge_mode": config.get("merge_mode")} if wrapper == "Bidirectional" else {})}
+    node.wrapper = wrapper if inner.wrapper is None else f"{wrapper}({inner.wrapper})"
+    node.time_distributed = inner.time_distributed + (wrapper == "TimeDistributed")
+    node.trainable = node.trainable and inner.trainable
+    node.backward = inner.backward
+    if wrapper == "Bidirectional" and node.cells:
+        node.kind, node.cells = "rnn", []  # each direction runs all its cells, so they are no chain of layers
+    if wrapper == "Bidirectional" and _is_object(config.get("backward_layer")):
+        node.backward = _node(config["backward_layer"], (), depth + 1)
+
+
+def _cells(node: Node, config: Mapping[str, Json], depth: int) -> None:
+    """`RNN(cell)` and `RNN(StackedRNNCells)`: one layer for each cell, all but the last returning sequences."""
+    cell = config["cell"]
+    listed = values.class_of(cell)[1].get("cells") if cell.get("class_name") == STACKED_CELLS else [cell]
+    cells = [_node(inner, (), depth + 1) for inner in listed or [] if _is_object(inner)]
+    run = {key: config.get(key) for key in ("return_sequences", "return_state", "go_backwards", "stateful", "unroll")}
+    for position, inner in enumerate(cells):
+        last = position == len(cells) - 1
+        inner.kind = "rnn" if inner.kind == "custom" else inner.kind
+        inner.args = {**inner.args, **run, "return_sequences": bool(run["return_sequences"]) or not last}
+        inner.trainable = inner.trainable and node.trainable
+        inner.wrapper = node.class_name
+    if len(cells) == 1:
+        node.kind, node.class_name, node.args = cells[0].kind, cells[0].class_name, cells[0].args
+        node.wrapper = cells[0].wrapper
+    elif cells:
+        node.cells = _unique(cells)
+        node.wrapper = node.class_name
+
+
+def _name(config: Mapping[str, Json]) -> str | None:
+    name = config.get("name")
+    return name if isinstance(name, str) else None
+
+
+def _name_of_layer(entry: Mapping[str, Json]) -> str | None:
+    _, config = values.class_of(entry)
+    return _name(entry) or _name(config)
+
+
+def _input_shape(entry: Mapping[str, Json], config: Mapping[str, Json]) -> Shape | None:
+    """The shape of the first input, batch included, wherever this dialect states it."""
+    built = entry.get("build_config")
+    for stated in (
+        config.get("batch_shape"),
+        config.get("batch_input_shape"),
+        built.get("input_shape") if isinstance(built, dict) else None,
+    ):
+        if (shape := values.shape(stated)) is not None:
+            return shape
+    if (shape := values.shape(config.get("input_shape"))) is not None:
+        return (None, *shape)
+    return _shape_of_dimensions(values.class_of(entry)[0], config)
+
+
+def _shape_of_dimensions(class_name: str | None, config: Mapping[str, Json]) -> Shape | None:
+    """The input shape as Keras 1 may spell it: `input_dim` features, at `input_length` steps of a sequence."""
+    if class_name == "Embedding":  # its input_dim is the size of the vocabulary
+        return values.shape([None, config["input_length"]]) if isinstance(config.get("input_length"), int) else None
+    if not isinstance(config.get("input_dim"), int):
+        return None
+    steps = [config["input_length"]] if "input_length" in config else []
+    return values.shape([None, *steps, config["input_dim"]])
+
+
+def _unique(nodes: list[Node]) -> list[Node]:
+    """The nodes of a Sequential with distinct names: old files have unnamed layers."""
+    for node, name in zip(nodes, distinct(node.name for node in nodes), strict=True):
+        node.name = name
+    return nodes
