@@ -6,7 +6,9 @@ Python examples are executed: testing a page means running its code, checking a 
 import importlib
 import json
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from sqlite3 import Connection
 from tempfile import TemporaryDirectory
@@ -74,8 +76,24 @@ def _save(place: str, example: Example, path: Path) -> None:
 
 
 def _keras() -> Any:
+    if "keras" in sys.modules:
+        return sys.modules["keras"]
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
-        return importlib.import_module("keras")
+        with _silence():
+            return importlib.import_module("keras")
     except ImportError as error:
         raise ArchlintError("examples need Keras: pip install archlint[verify]") from error
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """No standard error meanwhile: TensorFlow's libraries greet on it, below Python, whatever they are told."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
