@@ -104,6 +104,7 @@ def test(
     Runs the Keras code of the examples (needs `pip install archlint[verify]`), so use it on pages you trust.
     """
     from archlint.errors import UsageError
+    from archlint.reports.full import plural
     from archlint.reports.machine import encode
     from archlint.reports.text import write
     from archlint.rules import load
@@ -127,9 +128,12 @@ def test(
     elif not quiet or failed:
         examples = sum(len(result.examples) for result in results)
         mutants = sum(result.mutants for result in results)
-        typer.echo(
-            f"{len(results)} pages, {examples} examples, {mutants} conditions taken out in turn: {failed} failed"
+        counts = (
+            plural(len(results), "page"),
+            plural(examples, "example"),
+            f"{plural(mutants, 'condition')} taken out",
         )
+        typer.echo(f"{', '.join(counts)}: {failed} failed")
     raise typer.Exit(1 if failed else 0)
 
 
