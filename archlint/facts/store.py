@@ -12,6 +12,7 @@ _SHAPE_FACTS = (
     "input_shape output_shape rank features positions fan_in fan_out init_gain params trainable_params".split()
 )
 _NO_SHAPES = "the file states no input shape, so no shapes can be computed"
+_NO_TOTAL = "some layers are custom or behind custom ones, so the parameters cannot be counted"
 
 
 @lru_cache(maxsize=1)
@@ -33,11 +34,14 @@ def build(model: Model) -> sqlite3.Connection:
 
 def absent(model: Model, connection: sqlite3.Connection) -> Mapping[str, str]:
     """The facts (`table.column`) that this file cannot supply, each with the reason."""
+    missing = dict(model.absent)
     (shapes,) = connection.execute("SELECT count(output_shape) FROM layer").fetchone()
-    if shapes:
-        return model.absent
-    missing = [*(f"layer.{fact}" for fact in _SHAPE_FACTS), "model.params", "model.trainable_params", "output.units"]
-    return {**model.absent, **dict.fromkeys(missing, _NO_SHAPES)}
+    if not shapes:
+        missing |= dict.fromkeys((*(f"layer.{fact}" for fact in _SHAPE_FACTS), "output.units"), _NO_SHAPES)
+    (params,) = connection.execute("SELECT params FROM model").fetchone()
+    if params is None:
+        missing |= dict.fromkeys(("model.params", "model.trainable_params"), _NO_TOTAL if shapes else _NO_SHAPES)
+    return missing
 
 
 def _insert(connection: sqlite3.Connection, table: str, found: list[Row]) -> None:

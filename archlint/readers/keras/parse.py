@@ -76,7 +76,8 @@ def _sequential(config: Mapping[str, Json], layers: list[Json], depth: int) -> G
         name = distinct([*(node.name for node in nodes), "input"])[-1]
         nodes.insert(0, Node(name, "input", "InputLayer", {"batch_shape": shape}))
     for before, node in pairwise(nodes):
-        node.uses = [Use([Reference(before.name, 0, 0)])]
+        tensor = Reference(before.name, 0, 0)
+        node.uses = [Use([tensor], shapes={tensor: node.input_shape} if node.input_shape else {})]
     if not nodes:
         return Graph(_name(config), [], [], [])
     return Graph(

@@ -122,8 +122,8 @@ def dtype_policy(value: Json) -> str | None:
 
 
 def shape(value: Json) -> tuple[int | None, ...] | None:
-    """A shape; None for anything else. Dimensions that are no natural numbers are unknown."""
+    """A shape; None for anything else, several shapes among it. Dimensions that are no natural numbers are unknown."""
     value = plain(value)
-    if not isinstance(value, list):
+    if not isinstance(value, list) or any(isinstance(size, (list, dict)) for size in value):
         return None
     return tuple(size if isinstance(size, int) and not isinstance(size, bool) and size >= 0 else None for size in value)
