@@ -82,12 +82,12 @@ def _before(wiring: Wiring) -> tuple[list[bool], list[bool]]:
 
 
 def _depth(wiring: Wiring) -> int:
-    """Layers with a kernel on the longest path."""
+    """Layers with a kernel on the longest path to an output."""
     depths: list[int] = []
     for number, call in enumerate(wiring.model.calls):
         before = max((depths[tensor.call] for tensor in call.inputs), default=0)
         depths.append(before + wiring.layer_of(number).traits.weighted)
-    return max(depths, default=0)
+    return max((depth for depth, live in zip(depths, wiring.live, strict=True) if live), default=0)
 
 
 def is_plain_stack(wiring: Wiring) -> bool:

@@ -3,8 +3,9 @@
 Source of the formulas: Keras's initializers; He et al. 2015, Glorot & Bengio 2010, LeCun et al. 1998.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import prod
+from string import ascii_letters
 from typing import Any
 
 from archlint.graph import Layer, Shape
@@ -85,10 +86,25 @@ def summed_inputs(layer: Layer, kernel: Shape) -> float | None:
     if len(sizes) < 2:
         return None
     field = prod(sizes[:-2])
+    if layer.kind == "separable_conv":  # has two kernels, of which this is one
+        return None
     if layer.kind == "depthwise_conv":
         return field
+    if layer.kind == "multi_head_attention":
+        return sizes[0]
+    if layer.kind == "einsum_dense":
+        return _summed_axes(str(layer.args.get("equation")), sizes)
     if layer.kind == "conv_transpose":
         strides = layer.args.get("strides", 1)
         steps = strides if isinstance(strides, list) else [strides] * (len(sizes) - 2)
         return sizes[-1] * field / max(1, prod(step for step in steps if isinstance(step, int)))
     return sizes[-2] * field
+
+
+def _summed_axes(equation: str, sizes: Sequence[int]) -> int | None:
+    """Size of the axes of an einsum's kernel that its output does not have: of `abc,chd->abhd` that of c."""
+    inputs, _, made = equation.partition("->")
+    axes = [axis for axis in inputs.partition(",")[2] if axis in ascii_letters]
+    if not made or len(axes) != len(sizes):
+        return None
+    return prod(size for axis, size in zip(axes, sizes, strict=True) if axis not in made)

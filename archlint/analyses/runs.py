@@ -56,9 +56,10 @@ def _runs(links: Sequence[Link], member: Callable[[int], bool], continues: Calla
 
 def classes(model: Model, links: Sequence[Link], heads: dict[int, int | None]) -> dict[int, int]:
     """The width of the softmax output that the only way from a layer leads to, by layer; `heads` are those outputs'."""
+    calls = Counter(call.layer for call in model.calls)
     found = {layer: width for layer, width in heads.items() if width is not None}
     for link in reversed(links):
         src, dst = link.trail.src, link.dst
-        if link.trail.sole and dst in found and model.layers[dst].traits.affine:
+        if link.trail.sole and calls[src] == 1 and dst in found and model.layers[dst].traits.affine:
             found.setdefault(src, found[dst])
     return found

@@ -87,7 +87,7 @@ class Study:
         shape = self.shapes.get(Tensor(self.calls[index][0]))
         if shape:
             return shape[_channel_axis(layer, shape)]
-        return next((layer.args[name] for name in _UNITS if _is_size(layer.args.get(name))), None)
+        return _declared_units(layer)
 
     def layer(self, index: int) -> Row:
         """The row of a layer."""
@@ -138,7 +138,7 @@ class Study:
             "rank": None if made is None else len(made),
             "features": first[_channel_axis(layer, first)] if first else None,
             "positions": _positions(layer, made),
-            "steps": first[1] if first and layer.traits.recurrent and len(first) > 2 else None,
+            "steps": _steps(layer, first),
             "fan_in": found.fans[0] if found.fans else None,
             "fan_out": found.fans[1] if found.fans else None,
             "init_gain": _init_gain(layer, found),
@@ -269,9 +269,25 @@ def _compute_dtype(last: Layer) -> str | None:
     return policy.removeprefix("mixed_") if isinstance(policy, str) else None
 
 
+def _declared_units(layer: Layer) -> int | None:
+    own = next((layer.args[name] for name in _UNITS if _is_size(layer.args.get(name))), None)
+    if own is None or layer.args.get("merge_mode") != "concat":  # of a bidirectional layer
+        return own
+    return own + ((_declared_units(layer.backward) if layer.backward else own) or 0)
+
+
+def _steps(layer: Layer, shape: Shape | None) -> int | None:
+    axis = 1 + layer.time_distributed
+    return shape[axis] if shape and layer.traits.recurrent and len(shape) > axis + 1 else None
+
+
 def _channel_axis(layer: Layer, shape: Shape) -> int:
-    first = layer.args.get("data_format") == "channels_first" and len(shape) > 2 and not layer.traits.recurrent
-    return 1 if first else -1
+    before = 1 + layer.time_distributed
+    if layer.args.get("data_format") != "channels_first" or len(shape) <= before + 1:
+        return -1
+    kernel = layer.args.get("kernel_size")
+    # Of a convolutional LSTM, a sequence has an axis of time before the channels, and its last step has none.
+    return -1 - len(kernel) if layer.traits.recurrent and isinstance(kernel, list) else before
 
 
 def _positions(layer: Layer, shape: Shape | None) -> int | None:

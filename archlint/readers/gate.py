@@ -29,7 +29,7 @@ class OpenFile:
         """Up to `length` bytes at `offset`; fewer at the end of the file."""
         if offset < 0 or length <= 0:
             return b""
-        return os.pread(self.descriptor, min(length, max(0, self.size - offset)), offset)
+        return _pread(self.descriptor, min(length, max(0, self.size - offset)), offset)
 
     def read(self, length: int = -1) -> bytes:
         """The next `length` bytes (all that is left if negative)."""
@@ -51,6 +51,13 @@ class OpenFile:
         return True
 
 
+def _pread(descriptor: int, length: int, offset: int) -> bytes:
+    if hasattr(os, "pread"):
+        return os.pread(descriptor, length, offset)
+    os.lseek(descriptor, offset, os.SEEK_SET)  # Windows
+    return os.read(descriptor, length)
+
+
 @contextmanager
 def open_file(path: Path) -> Iterator[OpenFile]:
     """Open `path` if it is a regular file; raise `ReadError` otherwise, without ever waiting on a pipe or device."""
@@ -63,7 +70,7 @@ def open_file(path: Path) -> Iterator[OpenFile]:
         status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise ReadError(f"this is {_what_it_is(status.st_mode)}, not a model file; give the path of a file")
-        yield OpenFile(path, descriptor, status.st_size, os.pread(descriptor, HEAD, 0))
+        yield OpenFile(path, descriptor, status.st_size, _pread(descriptor, HEAD, 0))
     finally:
         os.close(descriptor)
 
