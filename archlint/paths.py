@@ -21,7 +21,12 @@ def model_files(named: Iterable[str]) -> list[Path]:
         UsageError: there is nothing to check.
     """
     listed = list(named)
-    found = list(dict.fromkeys(path for name in listed for path in _expanded(name)))
+    if "" in listed:
+        raise UsageError("one of the paths is empty; give a file, a folder or a glob")
+    different: dict[Path, Path] = {}
+    for path in (path for name in listed for path in _expanded(name)):
+        different.setdefault(path.absolute(), path)
+    found = list(different.values())
     if not found:
         raise UsageError(
             f"no model file ({', '.join(SUFFIXES)}) in {', '.join(listed)}; give a file, a folder or a glob"

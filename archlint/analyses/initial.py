@@ -3,9 +3,8 @@
 Source of the formulas: Keras's initializers; He et al. 2015, Glorot & Bengio 2010, LeCun et al. 1998.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from math import prod
-from string import ascii_letters
 from typing import Any
 
 from archlint.graph import Layer, Shape
@@ -30,6 +29,8 @@ _FAMILIES = {
     "random_uniform": "fixed",
     "truncated_normal": "fixed",
 }
+_UNDECIDED = frozenset({"separable_conv", "multi_head_attention", "einsum_dense"})
+"""Kinds with several kernels; and of an einsum, versions of Keras count the fans differently (3.15 by the equation)."""
 _SCALINGS = {"he": (2.0, "fan_in"), "glorot": (1.0, "fan_avg"), "lecun": (1.0, "fan_in")}
 
 
@@ -81,30 +82,18 @@ def _number(settings: Mapping[str, Any], key: str, default: float) -> float:
 
 
 def summed_inputs(layer: Layer, kernel: Shape) -> float | None:
-    """How many products one output of the layer sums up: the true fan-in, which Keras's differs from for some kinds."""
+    """How many products one output of the layer sums up: the true fan-in, which Keras's differs from for some kinds.
+
+    None where the variance of a kernel does not tell what the layer does to a signal.
+    """
     sizes = [size or 0 for size in kernel]
-    if len(sizes) < 2:
+    if len(sizes) < 2 or layer.kind in _UNDECIDED:
         return None
     field = prod(sizes[:-2])
-    if layer.kind == "separable_conv":  # has two kernels, of which this is one
-        return None
     if layer.kind == "depthwise_conv":
         return field
-    if layer.kind == "multi_head_attention":
-        return sizes[0]
-    if layer.kind == "einsum_dense":
-        return _summed_axes(str(layer.args.get("equation")), sizes)
     if layer.kind == "conv_transpose":
         strides = layer.args.get("strides", 1)
         steps = strides if isinstance(strides, list) else [strides] * (len(sizes) - 2)
         return sizes[-1] * field / max(1, prod(step for step in steps if isinstance(step, int)))
     return sizes[-2] * field
-
-
-def _summed_axes(equation: str, sizes: Sequence[int]) -> int | None:
-    """Size of the axes of an einsum's kernel that its output does not have: of `abc,chd->abhd` that of c."""
-    inputs, _, made = equation.partition("->")
-    axes = [axis for axis in inputs.partition(",")[2] if axis in ascii_letters]
-    if not made or len(axes) != len(sizes):
-        return None
-    return prod(size for axis, size in zip(axes, sizes, strict=True) if axis not in made)

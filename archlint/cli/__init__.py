@@ -45,6 +45,3 @@ def main() -> None:
     except ArchlintError as error:
         sys.stderr.write(f"archlint: {safe_text(str(error))}\n")
         sys.exit(2)
-    except BrokenPipeError:  # the reader of the pipe has seen enough
-        sys.stderr.close()
-        sys.exit(141)

@@ -47,7 +47,8 @@ def show(
     if format is TableFormat.json:
         typer.echo(encode({"model": totals, "layers": listed}, indent=2))
     else:
-        write(layers.render(str(model), totals, listed, width_of(sys.stdout)), sys.stdout)
+        width = width_of(sys.stdout) if sys.stdout.isatty() else sys.maxsize  # a pipe gets every column
+        write(layers.render(str(model), totals, listed, width), sys.stdout)
 
 
 def facts(
@@ -72,15 +73,22 @@ def facts(
                 encode({table: _dicts(*_select(connection, f"SELECT * FROM {table}")) for table in tables}, indent=2)
             )
             return
-        if output_file.exists() and output_file.read_bytes()[:16] not in (b"", b"SQLite format 3\x00"):
-            raise UsageError(f"{output_file} exists and is no SQLite database; name another file")
         try:
+            if output_file.exists() and not _is_database(output_file):
+                raise UsageError(f"{output_file} exists and is no SQLite database; name another file")
             output_file.unlink(missing_ok=True)
             target = sqlite3.connect(output_file)
             connection.backup(target)
             target.close()
         except (sqlite3.Error, OSError) as error:
             raise UsageError(f"{output_file} cannot be written ({error}); name another file") from error
+
+
+def _is_database(path: Path) -> bool:
+    if not path.is_file():  # a folder, or a device that must not be replaced
+        return False
+    with path.open("rb") as file:
+        return file.read(16) in (b"", b"SQLite format 3\x00")
 
 
 def query(

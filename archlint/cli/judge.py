@@ -92,7 +92,7 @@ def _write(report: "Report", format: Format, stream: TextIO, statistics: bool, q
     elif format is Format.json_lines:
         stream.writelines(machine.render_json_lines(report))
     elif statistics:
-        text.write(full.statistics(report), stream)
+        text.write(full.statistics(report, text.width_of(stream), quiet, verbose), stream)
     elif format is Format.concise:
         text.write(concise.render(report), stream)
     else:

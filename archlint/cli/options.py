@@ -76,10 +76,13 @@ def opened(path: Path) -> "Iterator[tuple[Model, sqlite3.Connection]]":
 def output(path: Path | None) -> Iterator[TextIO]:
     """Standard output, or the file that the user named."""
     from archlint.errors import UsageError
+    from archlint.readers import SUFFIXES
 
     if path is None:
         yield sys.stdout
         return
+    if path.suffix.lower() in SUFFIXES:  # as the shell makes of `-o *.h5`
+        raise UsageError(f"{path} has the name of a model and is not overwritten; name another file with --output-file")
     try:
         with path.open("w", encoding="utf-8") as stream:
             yield stream

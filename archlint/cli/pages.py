@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from archlint.reports.text import Line
+    from archlint.rules import Rule
     from archlint.rules.proving import PageResult
 
 
@@ -46,16 +47,20 @@ def rule(
     if format is PageFormat.json:
         typer.echo(encode(page, indent=2))
     elif format is PageFormat.markdown or not shows_colour(sys.stdout):
-        typer.echo(page.markdown)
+        typer.echo(_document(page))
     else:
         from rich.console import Console
         from rich.markdown import Markdown
 
-        head = f"# {page.title}\n\n**{page.code} {page.name}** · {page.severity} · {page.stage}\n\n"
-        sources = "\n\n## Sources\n\n" + "\n".join(f"- {source}" for source in page.sources)
-        body = "\n\n".join(f"## {title}\n\n{text}" for title, text in page.sections.items())
         console = Console(force_terminal=True)
-        console.print(Markdown(head + body + sources), width=min(console.width, 100))
+        console.print(Markdown(_document(page)), width=min(console.width, 100))
+
+
+def _document(page: "Rule") -> str:
+    """A page as Markdown, with what its front matter says in words."""
+    head = f"# {page.title}\n\n**{page.code} {page.name}** · {page.severity} · {page.stage}\n\n"
+    sources = "\n\n## Sources\n\n" + "\n".join(f"- {source}" for source in page.sources)
+    return head + "\n\n".join(f"## {title}\n\n{text}" for title, text in page.sections.items()) + sources
 
 
 def rules(
@@ -102,6 +107,8 @@ def test(
     """Prove rule pages: their queries compile, their examples do as promised, and every condition is needed.
 
     Runs the Keras code of the examples (needs `pip install archlint[verify]`), so use it on pages you trust.
+
+    Exit codes: 0 all pages hold, 1 some do not, 2 there is no page to test.
     """
     from archlint.errors import UsageError
     from archlint.reports.full import plural

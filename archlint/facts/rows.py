@@ -1,6 +1,6 @@
 """The rows of the fact tables: what the analyses found, under the names that `schema.sql` explains."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import Any
@@ -217,7 +217,8 @@ class Study:
 def _settings(layer: Layer) -> Row:
     args = layer.args
     initializer = args.get("kernel_initializer", args.get("depthwise_initializer", args.get("embeddings_initializer")))
-    regularizer = args.get("kernel_regularizer") or args.get("depthwise_regularizer") or {}
+    regularizers = (args.get("kernel_regularizer"), args.get("depthwise_regularizer"))
+    regularizer = next((found for found in regularizers if found is not None), None)
     return {
         "kernel": _sizes(args.get("kernel_size", args.get("pool_size"))),
         "strides": _sizes(args.get("strides")),
@@ -232,8 +233,8 @@ def _settings(layer: Layer) -> Row:
         "initializer": initializer["name"] if isinstance(initializer, dict) else None,
         "initializer_family": initial.family(initializer),
         "recurrent_initializer": (args.get("recurrent_initializer") or {}).get("name"),
-        "l1": regularizer.get("l1", 0.0),
-        "l2": regularizer.get("l2", 0.0),
+        "l1": _factor(regularizer, "l1"),
+        "l2": _factor(regularizer, "l2"),
         "rate": rate(layer) if layer.traits.stochastic else None,
         "whole_samples": args.get("noise_shape") is not None if layer.traits.stochastic else None,
         "recurrent_rate": _real(args.get("recurrent_dropout")),
@@ -241,6 +242,12 @@ def _settings(layer: Layer) -> Row:
         "epsilon": _real(args.get("epsilon")),
         "return_sequences": bool(args.get("return_sequences")) if layer.traits.recurrent else None,
     }
+
+
+def _factor(regularizer: Mapping[str, float] | None, name: str) -> float | None:
+    if regularizer is None:
+        return 0.0
+    return regularizer.get(name, 0.0) if regularizer else None  # an empty one is of another kind
 
 
 def _init_gain(layer: Layer, found: Parameters) -> float | None:
@@ -261,7 +268,10 @@ def _softmax_units(last: Layer, shape: Shape | None) -> int | None:
     if own_activation(last) != "softmax" or not shape:
         return None
     axis = last.args.get("axis", -1) if last.traits.activation else -1
-    return shape[axis] if isinstance(axis, int) and -len(shape) <= axis < len(shape) else None
+    if not isinstance(axis, int):
+        return None
+    place = axis if axis < 0 else axis + last.time_distributed
+    return shape[place] if -len(shape) <= place < len(shape) else None
 
 
 def _compute_dtype(last: Layer) -> str | None:
@@ -270,7 +280,7 @@ def _compute_dtype(last: Layer) -> str | None:
 
 
 def _declared_units(layer: Layer) -> int | None:
-    own = next((layer.args[name] for name in _UNITS if _is_size(layer.args.get(name))), None)
+    own = next((size for name in _UNITS if (size := _integer(layer.args.get(name))) is not None), None)
     if own is None or layer.args.get("merge_mode") != "concat":  # of a bidirectional layer
         return own
     return own + ((_declared_units(layer.backward) if layer.backward else own) or 0)

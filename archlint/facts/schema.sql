@@ -80,10 +80,11 @@ CREATE TABLE layer (
     initializer_family TEXT,            -- he | glorot | lecun | scaling | orthogonal | constant | fixed | custom;
                                         -- a VarianceScaling that equals one of the named three is called by that name
     init_gain      REAL,                -- [shape] variance of a kernel element times fan_in: 1 keeps the variance of a
-                                        -- linear layer, 2 that of a ReLU layer
+                                        -- linear layer, 2 that of a ReLU layer; NULL, too, for layers with several
+                                        -- kernels (attention, separable) and for einsum_dense
     recurrent_initializer TEXT,
-    l1             REAL,                -- L1 factor on the kernel, 0: none
-    l2             REAL,                -- L2 factor on the kernel, 0: none
+    l1             REAL,                -- L1 factor on the kernel, 0: none; NULL: a regularizer of another kind
+    l2             REAL,                -- L2 factor on the kernel, 0: none; NULL: a regularizer of another kind
     rate           REAL,                -- of dropout: the share that is dropped; NULL for every other kind
     whole_samples  INTEGER,             -- of dropout: 1 if noise_shape drops more than single values together
     recurrent_rate REAL,                -- recurrent_dropout
@@ -167,6 +168,6 @@ CREATE TABLE output (
 
 -- One row per metric of an output.
 CREATE TABLE metric (
-    output         INTEGER NOT NULL REFERENCES output,
+    output         INTEGER NOT NULL REFERENCES output, -- [training] the output it measures
     name           TEXT NOT NULL        -- [training] accuracy, binary_accuracy, mean_absolute_error …
 ) STRICT;

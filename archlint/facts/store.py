@@ -8,9 +8,10 @@ from pathlib import Path
 from archlint.facts.rows import Row, rows
 from archlint.graph import Model
 
-_SHAPE_FACTS = (
-    "input_shape output_shape rank features positions fan_in fan_out init_gain params trainable_params".split()
-)
+_SHAPE_FACTS = {
+    "layer": "init_gain steps input_shape output_shape rank features positions fan_in fan_out params trainable_params",
+    "output": "units softmax_units rank like_input",
+}
 _NO_SHAPES = "the file states no input shape, so no shapes can be computed"
 _NO_TOTAL = "some layers are custom or behind custom ones, so the parameters cannot be counted"
 
@@ -37,7 +38,8 @@ def absent(model: Model, connection: sqlite3.Connection) -> Mapping[str, str]:
     missing = dict(model.absent)
     (shapes,) = connection.execute("SELECT count(output_shape) FROM layer").fetchone()
     if not shapes:
-        missing |= dict.fromkeys((*(f"layer.{fact}" for fact in _SHAPE_FACTS), "output.units"), _NO_SHAPES)
+        shaped = (f"{table}.{fact}" for table, facts in _SHAPE_FACTS.items() for fact in facts.split())
+        missing |= dict.fromkeys(shaped, _NO_SHAPES)
     (params,) = connection.execute("SELECT params FROM model").fetchone()
     if params is None:
         missing |= dict.fromkeys(("model.params", "model.trainable_params"), _NO_TOTAL if shapes else _NO_SHAPES)

@@ -32,7 +32,7 @@ def _file(file: Checked, width: int, verbose: bool) -> Iterator[Line]:
     path = Span(safe_text(file.path), "bold underline")
     if file.status == "failed":
         yield line(path)
-        yield from _hanging(Span("  failed ", STYLES["error"]), file.error or "", width)
+        yield from _hanging(Span("  failed ", STYLES["error"]), safe_text(file.error or ""), width)
         yield ()
         return
     if not file.findings and not verbose:
@@ -60,15 +60,15 @@ def _block(block: Sequence[Finding], width: int, verbose: bool) -> Iterator[Line
         Span(f"  {first.code}", "dim"),
     )
     yield from _labelled("at", _places(block, verbose), width, "bold")
-    yield from _labelled("", first.message if len(block) == 1 else f"for example, {first.message}", width)
-    yield from _labelled("fix", first.advice, width)
+    yield from _labelled("", f"{'' if len(block) == 1 else 'for example, '}{safe_text(first.message)}", width)
+    yield from _labelled("fix", safe_text(first.advice), width)
     if first.fix:
-        yield from _labelled("", first.fix, width, "green")
+        yield from _labelled("", safe_text(first.fix), width, "green")
     yield from _labelled("more", f"archlint rule {first.name}", width, "dim")
 
 
 def _places(block: Sequence[Finding], verbose: bool) -> str:
-    names = [finding.layer or "the model" for finding in block]
+    names = [safe_text(finding.layer or "the model") for finding in block]
     if len(names) == 1:
         return names[0]
     shown = names if verbose or len(names) <= _SHOWN + 1 else names[:_SHOWN]
@@ -121,20 +121,26 @@ def _not_checked(files: Sequence[Checked], width: int, verbose: bool) -> Iterato
         )
         where = f" in {plural(len(holders[why]), 'file')}" if len(files) > 1 else ""
         lacking = f"; needs {', '.join(needs)}" if verbose and needs else ""
-        text = f"{plural(len(rules), 'rule')}{where} ({', '.join(named)}): {why}{lacking}"
+        text = f"{plural(len(rules), 'rule')}{where} ({', '.join(named)}): {safe_text(why)}{lacking}"
         yield from _hanging(Span("not checked: ", "dim"), text, width, "dim")
     if by_reason:
         yield ()
 
 
-def statistics(report: Report) -> Iterator[Line]:
-    """How often each rule fired, the most frequent first."""
+def statistics(report: Report, width: int, quiet: bool = False, verbose: bool = False) -> Iterator[Line]:
+    """How often each rule fired, the most frequent first; before that, the files that could not be checked."""
+    for file in report.files:
+        if file.status == "failed":
+            yield from _file(file, width, verbose)
     found = blocks(finding for file in report.files for finding in file.findings)
     for block in sorted(found, key=len, reverse=True):
         first = block[0]
         yield line(
             f"{len(block):>7,}  ", Span(f"{first.severity:<8}", STYLES[first.severity]), f"{first.code}  {first.name}"
         )
+    if not quiet:
+        yield from [()] if found else []
+        yield from _summary(report, width, verbose)
 
 
 def plural(number: int, thing: str) -> str:

@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from archlint.reports.text import Line, Span, line, safe_text
+from archlint.reports.text import Line, Span, escaped, line, safe_text
 
 _NUMBERS = frozenset({"params", "fan_in", "fan_out"})
 _GAP = "  "
@@ -47,7 +47,7 @@ def csv_lines(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Iterator
     buffer = io.StringIO()
     writer = csv.writer(buffer)
     writer.writerows(
-        [columns, *([safe_text(value) if isinstance(value, str) else value for value in row] for row in rows)]
+        [columns, *([escaped(value) if isinstance(value, str) else value for value in row] for row in rows)]
     )
     yield from buffer.getvalue().splitlines(keepends=True)
 

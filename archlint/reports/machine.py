@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from math import isfinite
 from typing import Any
 
 import msgspec
@@ -11,7 +12,21 @@ from archlint.reports.contract import Report
 
 def encode(value: Any, indent: int | None = None) -> str:
     """Any of archlint's structs as JSON in ASCII: names stay exact, and no raw control character gets out."""
-    return json.dumps(msgspec.to_builtins(value), ensure_ascii=True, indent=indent, allow_nan=False, default=str)
+    return json.dumps(
+        _finite(msgspec.to_builtins(value)), ensure_ascii=True, indent=indent, allow_nan=False, default=str
+    )
+
+
+def _finite(value: Any) -> Any:
+    """The value with null for each number that JSON has no word for."""
+    match value:
+        case dict():
+            return {key: _finite(held) for key, held in value.items()}
+        case list() | tuple():
+            return [_finite(held) for held in value]
+        case float() if not isfinite(value):
+            return None
+    return value
 
 
 def render_json(report: Report) -> str:

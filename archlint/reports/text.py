@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import sys
 import textwrap
 from collections.abc import Iterable
 from typing import NamedTuple, TextIO
@@ -19,9 +20,14 @@ WIDEST = 110
 """Lines longer than this are hard to read on any screen."""
 
 
+def escaped(text: str) -> str:
+    """The text with everything escaped that could act on a terminal, a log or a reader."""
+    return _UNSAFE.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
 def safe_text(text: str) -> str:
-    """The text with everything escaped that could act on a terminal, a log or a reader, cut to a bearable length."""
-    harmless = _UNSAFE.sub(lambda found: ascii(found[0])[1:-1], text)
+    """The text escaped and cut to a bearable length."""
+    harmless = escaped(text)
     return harmless if len(harmless) <= _LONGEST else f"{harmless[:_LONGEST]}…"
 
 
@@ -43,7 +49,7 @@ def line(*parts: Span | str) -> Line:
 def wrapped(text: str, indent: str, width: int, style: str = "") -> list[Line]:
     """The text as indented lines of at most `width` columns; words are never cut."""
     limit = max(20, width - len(indent))
-    rows = textwrap.wrap(safe_text(text), limit, break_long_words=False, break_on_hyphens=False) or [""]
+    rows = textwrap.wrap(escaped(text), limit, break_long_words=False, break_on_hyphens=False) or [""]
     return [line(indent, Span(row, style)) for row in rows]
 
 
@@ -55,10 +61,13 @@ def width_of(stream: TextIO) -> int:
 
 
 def shows_colour(stream: TextIO) -> bool:
-    """Whether to paint: a terminal that is not dumb, and no wish against it (https://no-color.org)."""
+    """Whether to paint: a terminal that is not dumb, and no wish against it (https://no-color.org).
+
+    A wish for colour holds for standard output, not for a file that a report is written to.
+    """
     if os.environ.get("NO_COLOR"):
         return False
-    if os.environ.get("FORCE_COLOR"):
+    if os.environ.get("FORCE_COLOR") and stream is sys.stdout:
         return True
     return stream.isatty() and os.environ.get("TERM") != "dumb"
 
