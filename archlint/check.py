@@ -15,10 +15,10 @@ from archlint.reports.contract import Checked
 from archlint.rules import Rule, run
 
 
-def check(path: Path, rules: Sequence[Rule]) -> Checked:
+def check(path: str | Path, rules: Sequence[Rule]) -> Checked:
     """What the rules say of the model file at `path`; one that cannot be read is reported as failed, never raised."""
     try:
-        with _deadline(SECONDS), open_model(path) as model, closing(build(model)) as facts:
+        with _deadline(SECONDS), open_model(Path(path)) as model, closing(build(model)) as facts:
             report = run(rules, facts, absent(model, facts))
             return Checked.of(str(path), model, report)
     except PageError:  # the fault is a rule's, not this file's

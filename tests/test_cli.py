@@ -723,7 +723,8 @@ def test_without_arguments_the_commands_are_listed(archlint: Archlint) -> None:
 def test_help_names_every_option_and_none_that_there_is_not(archlint: Archlint, name: str) -> None:
     ran = archlint(name, "--help")
     known = {option for parameter in COMMANDS[name].params for option in parameter.opts if option.startswith("-")}
-    mentioned = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", ran.out))
+    own = ran.out.replace("The option --schema of `archlint facts`", "")
+    mentioned = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", own))
     assert (ran.code, archlint(name, "-h").out) == (0, ran.out)
     assert mentioned - {"--help"} == {option for option in known if option.startswith("--")} - {"--help"}
 
@@ -835,3 +836,36 @@ def test_names_in_a_model_cannot_steer_the_terminal(archlint: Archlint, tmp_path
     for command in (("check",), ("check", "-f", "concise"), ("check", "-f", "json"), ("show",), ("facts",)):
         out = archlint(command[0], path, *command[1:]).out
         assert not {"\x1b", "\x07"} & set(out)
+
+
+def test_the_schema_is_printed_without_a_model(archlint: Archlint) -> None:
+    ran = archlint("facts", "--schema")
+    assert (ran.code, "CREATE TABLE layer (" in ran.out) == (0, True)
+
+
+def test_a_path_is_reported_as_it_was_given(
+    archlint: Archlint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(FAULTY, tmp_path / "model.h5")
+    monkeypatch.chdir(tmp_path)
+    given = [file["path"] for file in json.loads(archlint("check", "./model.h5", "-f", "json").out)["files"]]
+    assert given == ["./model.h5"]
+
+
+def test_a_folder_that_cannot_be_listed_is_no_silence(
+    archlint: Archlint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(FAULTY, tmp_path / "model.h5")
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    scan = os.scandir
+
+    def refusing(path: str) -> Any:
+        if Path(path) == closed:  # root may list everything, so permissions cannot show it
+            raise PermissionError(13, "Permission denied", str(closed))
+        return scan(path)
+
+    monkeypatch.setattr("os.scandir", refusing)
+    ran = archlint("check", str(tmp_path), "-f", "json")
+    files = {file["path"]: file["status"] for file in json.loads(ran.out)["files"]}
+    assert (ran.code, files) == (2, {str(tmp_path / "model.h5"): "checked", str(closed): "failed"})

@@ -51,15 +51,29 @@ def show(
         write(layers.render(str(model), totals, listed, width), sys.stdout)
 
 
+def _print_schema(asked: bool) -> None:
+    if asked:
+        from archlint.facts import schema
+
+        typer.echo(schema(), nl=False)
+        raise typer.Exit
+
+
 def facts(
     model: ModelFile,
     output_file: Annotated[
         Path | None, typer.Option("--output-file", "-o", metavar="FILE.db", help="Write a SQLite database there.")
     ] = None,
+    _schema: Annotated[
+        bool,
+        typer.Option(
+            "--schema", callback=_print_schema, is_eager=True, help="Print what every table and column means, and stop."
+        ),
+    ] = False,
 ) -> None:
     """Write the facts that rules ask as a SQLite database, or print them all as JSON.
 
-    What each table and column means: archlint/facts/schema.sql.
+    What each table and column means: archlint facts --schema.
     """
     import sqlite3
 
@@ -98,7 +112,7 @@ def query(
 ) -> None:
     """Ask the facts of a model: archlint query model.h5 "SELECT name, units FROM layer WHERE affine".
 
-    What each table and column means: archlint/facts/schema.sql.
+    The option --schema of `archlint facts` prints what each table and column means.
     """
     from archlint.reports import layers
     from archlint.reports.machine import encode

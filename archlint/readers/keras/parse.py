@@ -72,7 +72,7 @@ def _sequential(config: Mapping[str, Json], layers: list[Json], depth: int) -> G
     nodes = _unique([_node(layer, (), depth) for layer in layers if isinstance(layer, dict)])
     has_own_inputs = bool(nodes) and nodes[0].inner is not None and not nodes[0].inner.inputs
     if nodes and nodes[0].kind != "input" and not has_own_inputs:
-        shape = nodes[0].input_shape or values.shape(config.get("build_input_shape"))
+        shape = _stated_shape(nodes[0]) or values.shape(config.get("build_input_shape"))
         name = distinct([*(node.name for node in nodes), "input"])[-1]
         nodes.insert(0, Node(name, "input", "InputLayer", {"batch_shape": shape}))
     for before, node in pairwise(nodes):
@@ -87,6 +87,14 @@ def _sequential(config: Mapping[str, Json], layers: list[Json], depth: int) -> G
         [(None, Reference(nodes[-1].name, 0, 0))],
         config.get("trainable") is not False,
     )
+
+
+def _stated_shape(node: Node) -> Shape | None:
+    """The input shape of a layer, or of the model that it is, as far as the file states one."""
+    while node.inner is not None and node.input_shape is None and node.inner.nodes:
+        first = {inner.name: inner for inner in node.inner.nodes}
+        node = first[node.inner.inputs[0].layer] if node.inner.inputs else node.inner.nodes[0]
+    return node.input_shape
 
 
 def _functional(config: Mapping[str, Json], layers: list[Json], depth: int) -> Graph:
