@@ -1,22 +1,23 @@
 """The rows of the fact tables: what the analyses found, under the names that `schema.sql` explains."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import Any
 
-from archlint.analyses import initial, runs
+from archlint.analyses import runs
 from archlint.analyses.flow import Flow, flow, is_plain_stack, own_activation
 from archlint.analyses.parameters import Parameters, parameters
 from archlint.analyses.shapes import infer
-from archlint.analyses.trails import Link, Trail, rate, trails
+from archlint.analyses.trails import Link, Trail, trails
 from archlint.analyses.wiring import wire
-from archlint.graph import Layer, Model, Optimizer, Shape, Tensor
+from archlint.facts import measures
+from archlint.facts.settings import settings
+from archlint.graph import Layer, Model, Optimizer, Tensor
 
 Row = dict[str, Any]
 
 _TRAITS = ("affine", "recurrent", "norm", "merge", "pass_through", "stochastic", "opaque", "weighted")
-_UNITS = ("units", "filters", "output_dim")
 
 
 def rows(model: Model) -> dict[str, list[Row]]:
@@ -86,8 +87,8 @@ class Study:
             return None
         shape = self.shapes.get(Tensor(self.calls[index][0]))
         if shape:
-            return shape[_channel_axis(layer, shape)]
-        return _declared_units(layer)
+            return shape[measures.channel_axis(layer, shape)]
+        return measures.declared_units(layer)
 
     def layer(self, index: int) -> Row:
         """The row of a layer."""
@@ -104,7 +105,7 @@ class Study:
             **{trait: getattr(layer.traits, trait) for trait in _TRAITS},
             "gate": any(self.flow.gate[number] for number in numbers),
             "residual": any(self.flow.residual[number] for number in numbers),
-            **_settings(layer),
+            **settings(layer),
             "units": self.units(index),
             "effective_activation": self._effective_activation(layer, numbers),
             "trainable": layer.trainable,
@@ -133,15 +134,15 @@ class Study:
         first = self.shapes.get(inputs[0]) if inputs else None
         made = self.shapes.get(Tensor(number))
         return {
-            "input_shape": _shape_text(first),
-            "output_shape": _shape_text(made),
+            "input_shape": measures.shape_text(first),
+            "output_shape": measures.shape_text(made),
             "rank": None if made is None else len(made),
-            "features": first[_channel_axis(layer, first)] if first else None,
-            "positions": _positions(layer, made),
-            "steps": _steps(layer, first),
+            "features": first[measures.channel_axis(layer, first)] if first else None,
+            "positions": measures.positions(layer, made),
+            "steps": measures.steps(layer, first),
             "fan_in": found.fans[0] if found.fans else None,
             "fan_out": found.fans[1] if found.fans else None,
-            "init_gain": _init_gain(layer, found),
+            "init_gain": measures.init_gain(layer, found),
             "params": found.count,
             "trainable_params": found.trainable,
         }
@@ -175,9 +176,9 @@ class Study:
                 "name": output.name,
                 "layer": trail.prev,
                 "src": trail.src,
-                "activation": _last_activation(last),
+                "activation": own_activation(last),
                 "units": shape[-1] if shape else None,
-                "softmax_units": _softmax_units(last, shape),
+                "softmax_units": measures.softmax_units(last, shape),
                 "rank": len(shape) if shape else None,
                 "like_input": shape[-1] in widths if shape and shape[-1] else None,
                 "loss": loss.name if loss else None,
@@ -196,7 +197,7 @@ class Study:
         """The one row of `model`."""
         model, kernels = self.model, [layer for layer in self.model.layers if layer.traits.weighted]
         optimizer = (model.training.optimizer if model.training else None) or Optimizer("")
-        settings = asdict(optimizer)
+        compiled = asdict(optimizer)
         return {
             "name": model.name,
             "format": model.format,
@@ -209,143 +210,14 @@ class Study:
             "params": _total(found.count for found in self.parameters),
             "trainable_params": _total(found.trainable for found in self.parameters),
             "dtype_policy": next((layer.args.get("dtype") for layer in kernels), None),
-            "optimizer": settings.pop("name") or None,
-            **settings,
+            "optimizer": compiled.pop("name") or None,
+            **compiled,
         }
-
-
-def _settings(layer: Layer) -> Row:
-    args = layer.args
-    initializer = args.get("kernel_initializer", args.get("depthwise_initializer", args.get("embeddings_initializer")))
-    regularizers = (args.get("kernel_regularizer"), args.get("depthwise_regularizer"))
-    regularizer = next((found for found in regularizers if found is not None), None)
-    return {
-        "kernel": _sizes(args.get("kernel_size", args.get("pool_size"))),
-        "strides": _sizes(args.get("strides")),
-        "dilation": _sizes(args.get("dilation_rate")),
-        "groups": _integer(args.get("groups")),
-        "padding": _text(args.get("padding")),
-        "data_format": _text(args.get("data_format")),
-        "axis": _axis(args.get("axis")),
-        "activation": own_activation(layer),
-        "recurrent_activation": _text(args.get("recurrent_activation")),
-        "use_bias": _boolean(args.get("use_bias")),
-        "initializer": initializer["name"] if isinstance(initializer, dict) else None,
-        "initializer_family": initial.family(initializer),
-        "recurrent_initializer": (args.get("recurrent_initializer") or {}).get("name"),
-        "l1": _factor(regularizer, "l1"),
-        "l2": _factor(regularizer, "l2"),
-        "rate": rate(layer) if layer.traits.stochastic else None,
-        "whole_samples": args.get("noise_shape") is not None if layer.traits.stochastic else None,
-        "recurrent_rate": _real(args.get("recurrent_dropout")),
-        "momentum": _real(args.get("momentum")) if layer.traits.norm else None,
-        "epsilon": _real(args.get("epsilon")),
-        "return_sequences": bool(args.get("return_sequences")) if layer.traits.recurrent else None,
-    }
-
-
-def _factor(regularizer: Mapping[str, float] | None, name: str) -> float | None:
-    if regularizer is None:
-        return 0.0
-    return regularizer.get(name, 0.0) if regularizer else None  # an empty one is of another kind
-
-
-def _init_gain(layer: Layer, found: Parameters) -> float | None:
-    initializer = layer.args.get("kernel_initializer", layer.args.get("depthwise_initializer"))
-    if not (isinstance(initializer, dict) and found.fans and found.kernel):
-        return None
-    variance = initial.variance(initializer, found.fans, found.kernel)
-    summed = initial.summed_inputs(layer, found.kernel)
-    return None if variance is None or summed is None else variance * summed
-
-
-def _last_activation(last: Layer) -> str | None:
-    """The last thing done to a value: an activation, or `linear` behind a kernel; None where it is not known."""
-    return own_activation(last)
-
-
-def _softmax_units(last: Layer, shape: Shape | None) -> int | None:
-    if own_activation(last) != "softmax" or not shape:
-        return None
-    axis = last.args.get("axis", -1) if last.traits.activation else -1
-    if not isinstance(axis, int):
-        return None
-    place = axis if axis < 0 else axis + last.time_distributed
-    return shape[place] if -len(shape) <= place < len(shape) else None
 
 
 def _compute_dtype(last: Layer) -> str | None:
     policy = last.args.get("dtype")
     return policy.removeprefix("mixed_") if isinstance(policy, str) else None
-
-
-def _declared_units(layer: Layer) -> int | None:
-    own = next((size for name in _UNITS if (size := _integer(layer.args.get(name))) is not None), None)
-    if own is None or layer.args.get("merge_mode") != "concat":  # of a bidirectional layer
-        return own
-    return own + ((_declared_units(layer.backward) if layer.backward else own) or 0)
-
-
-def _steps(layer: Layer, shape: Shape | None) -> int | None:
-    axis = 1 + layer.time_distributed
-    return shape[axis] if shape and layer.traits.recurrent and len(shape) > axis + 1 else None
-
-
-def _channel_axis(layer: Layer, shape: Shape) -> int:
-    before = 1 + layer.time_distributed
-    if layer.args.get("data_format") != "channels_first" or len(shape) <= before + 1:
-        return -1
-    kernel = layer.args.get("kernel_size")
-    # Of a convolutional LSTM, a sequence has an axis of time before the channels, and its last step has none.
-    return -1 - len(kernel) if layer.traits.recurrent and isinstance(kernel, list) else before
-
-
-def _positions(layer: Layer, shape: Shape | None) -> int | None:
-    if shape is None:
-        return None
-    axis = _channel_axis(layer, shape) % len(shape) if shape else 0
-    count = 1
-    for size in (size for place, size in enumerate(shape) if place not in (0, axis)):
-        if size is None:
-            return None
-        count *= size
-    return count
-
-
-def _shape_text(shape: Shape | None) -> str | None:
-    return None if shape is None else "x".join("?" if size is None else str(size) for size in shape[1:])
-
-
-def _sizes(value: Any) -> str | None:
-    sizes = value if isinstance(value, list) else [value]
-    return "x".join(map(str, sizes)) if all(_is_size(size) for size in sizes) else None
-
-
-def _axis(value: Any) -> int | None:
-    if isinstance(value, list) and len(value) == 1:
-        value = value[0]
-    return _integer(value)
-
-
-def _is_size(value: Any) -> bool:
-    return _integer(value) is not None
-
-
-def _integer(value: Any) -> int | None:
-    # SQLite's integers have 64 bits; a larger number in a model file means nothing
-    return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63 else None
-
-
-def _real(value: Any) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _boolean(value: Any) -> bool | None:
-    return value if isinstance(value, bool) else None
 
 
 def _total(counts: Iterable[int | None]) -> int | None:
