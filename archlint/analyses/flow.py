@@ -32,8 +32,8 @@ def flow(wiring: Wiring) -> Flow:
     calls = wiring.model.calls
     feeds, gate, residual = ([False] * len(calls) for _ in range(3))
     upcoming: list[str | None] = [None] * len(calls)
-    for number in wiring.backwards():
-        readers = [reader for reader in wiring.readers[number] if wiring.live[reader] or not wiring.live[number]]
+    for number in reversed(range(len(calls))):
+        readers = wiring.readers[number]
         feeds[number] = any(feeds[reader] or wiring.layer_of(reader).traits.weighted for reader in readers)
         gate[number] = any(_ends_in(_GATES, wiring, reader, gate) for reader in readers)
         residual[number] = any(_ends_in(_SUMS, wiring, reader, residual) for reader in readers)
@@ -52,7 +52,7 @@ def _ends_in(kinds: frozenset[str], wiring: Wiring, reader: int, known: list[boo
 def _next_activation(wiring: Wiring, number: int, upcoming: list[str | None]) -> str | None:
     """The activation that the value of a call meets first; None where its readers disagree or it cannot be known."""
     met = {_met(wiring, reader, upcoming) for reader in wiring.readers[number]}
-    if wiring.is_end(number):
+    if number in wiring.end_calls:
         met.add("linear")
     return met.pop() if len(met) == 1 else None
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import prod
 
 from archlint.analyses.weights import Weight, declared_weights, fans, kernel
-from archlint.graph import Call, Model, Shape, Tensor
+from archlint.graph import Call, Model, Shape, Tensor, release
 
 _WEIGHTLESS = frozenset({"lambda", "operation"})
 """Opaque in what they compute, but functions: they hold no weights."""
@@ -26,7 +26,7 @@ def parameters(model: Model, shapes: Mapping[Tensor, Shape]) -> list[Parameters]
     first: dict[int, Call] = {}
     for call in model.calls:
         first.setdefault(call.layer, call)
-    version = version_tuple(model.producer_version)
+    version = release(model.producer_version)
     declared = [
         ()
         if layer.kind in _WEIGHTLESS
@@ -39,12 +39,6 @@ def parameters(model: Model, shapes: Mapping[Tensor, Shape]) -> list[Parameters]
         _measured(model, index, _from_file(stored.get(layer.name)) if declared[index] is None else declared[index])
         for index, layer in enumerate(model.layers)
     ]
-
-
-def version_tuple(version: str | None) -> tuple[int, ...]:
-    """`2.2.4-tf` to (2, 2, 4); empty if there is none."""
-    parts = (version or "").split("-")[0].split(".")
-    return tuple(int(part) for part in parts if part.isascii() and part.isdigit() and len(part) < 6)
 
 
 def _from_file(shapes: Iterable[Shape] | None) -> tuple[Weight, ...] | None:

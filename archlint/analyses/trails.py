@@ -11,6 +11,7 @@ from archlint.graph import DROPOUTS, Layer, Shape, Tensor
 
 _RESHAPES = frozenset({"reshape", "flatten", "permute", "repeat_vector", "slice", "split"})
 _GLOBAL_POOLS = frozenset({"global_max_pool", "global_avg_pool", "reduce"})
+_COUNTED = DROPOUTS | _RESHAPES | _GLOBAL_POOLS
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +80,7 @@ def _passed(trail: Trail, index: int, layer: Layer, flattens: bool) -> Trail:
     """The trail after one more layer."""
     kind, traits = layer.kind, layer.traits
     prev = trail.prev if traits.pass_through else index
-    known = (*DROPOUTS, *_RESHAPES, *_GLOBAL_POOLS)
-    other = not (kind in known or traits.pass_through or traits.norm or traits.pool or traits.activation)
+    other = not (kind in _COUNTED or traits.pass_through or traits.norm or traits.pool or traits.activation)
     activation = layer.args.get("activation") if traits.activation else None
     return replace(
         trail,

@@ -1,6 +1,7 @@
 """Who reads whose value: the graph turned round."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from archlint.graph import Layer, Model, Tensor
@@ -10,13 +11,15 @@ from archlint.graph import Layer, Model, Tensor
 class Wiring:
     """The readers of every tensor, and which calls the model's outputs depend on.
 
-    `readers[call]` are the calls that read any output of `call`, once per tensor read.
+    `readers[call]` are the calls that read any output of `call`, once per tensor read. What no output depends on is
+    never computed, so it counts as a reader only of what is not computed either.
     """
 
     model: Model
     readers: tuple[tuple[int, ...], ...]
-    readers_of: dict[Tensor, int]
+    readers_of: Mapping[Tensor, int]
     ends: frozenset[Tensor]
+    end_calls: frozenset[int]
     live: tuple[bool, ...]
 
     def layer_of(self, call: int) -> Layer:
@@ -27,32 +30,31 @@ class Wiring:
         """Whether exactly one call reads the tensor, and it is no output of the model."""
         return self.readers_of.get(tensor, 0) == 1 and tensor not in self.ends
 
-    def is_end(self, call: int) -> bool:
-        """Whether an output of the call is an output of the model."""
-        return any(tensor.call == call for tensor in self.ends)
-
-    def backwards(self) -> Iterator[int]:
-        """All calls, each before those that it reads."""
-        return iter(range(len(self.model.calls) - 1, -1, -1))
-
 
 def wire(model: Model) -> Wiring:
     """The wiring of a model."""
+    ends = frozenset(output.tensor for output in model.outputs)
+    live = _live(model, ends)
     readers: list[list[int]] = [[] for _ in model.calls]
-    readers_of: dict[Tensor, int] = {}
+    readers_of: Counter[Tensor] = Counter()
     for number, call in enumerate(model.calls):
         for tensor in call.inputs:
-            readers[tensor.call].append(number)
-            readers_of[tensor] = readers_of.get(tensor, 0) + 1
-    ends = frozenset(output.tensor for output in model.outputs)
+            if live[number] or not live[tensor.call]:
+                readers[tensor.call].append(number)
+                readers_of[tensor] += 1
+    end_calls = frozenset(tensor.call for tensor in ends)
+    return Wiring(model, tuple(map(tuple, readers)), readers_of, ends, end_calls, live)
+
+
+def _live(model: Model, ends: Iterable[Tensor]) -> tuple[bool, ...]:
     live = [False] * len(model.calls)
     for tensor in ends:
         live[tensor.call] = True
-    for number in range(len(model.calls) - 1, -1, -1):
+    for number in reversed(range(len(model.calls))):
         if live[number]:
             for tensor in model.calls[number].inputs:
                 live[tensor.call] = True
-    return Wiring(model, tuple(map(tuple, readers)), readers_of, ends, tuple(live))
+    return tuple(live)
 
 
 def is_transparent(layer: Layer, inputs: int) -> bool:

@@ -120,7 +120,7 @@ def query(
     from archlint.rules import run_query
 
     with opened(model) as (_, connection):
-        columns, rows = run_query(connection, sql)
+        columns, rows, _ = run_query(connection, sql)
     if format is QueryFormat.json:
         typer.echo(encode(_dicts(columns, rows), indent=2))
     elif format is QueryFormat.csv:

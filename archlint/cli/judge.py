@@ -71,9 +71,10 @@ def check(
 
 
 def exit_code(report: "Report", fail_on: FailOn, exit_zero: bool) -> int:
-    """2 if a file could not be checked, else 1 if a finding is grave enough, else 0."""
+    """2 if something could not be checked, else 1 if a finding is grave enough, else 0."""
     counts = report.summary
-    if counts.failed:
+    given_up = any(not unjudged.needs for file in report.files for unjudged in file.not_checked)
+    if counts.failed or given_up:
         return 2
     grave = {
         FailOn.never: 0,

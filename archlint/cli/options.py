@@ -1,7 +1,7 @@
 """Options that several commands share, and what they have in common."""
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -90,6 +90,3 @@ def output(path: Path | None) -> Iterator[TextIO]:
         raise UsageError(
             f"{path} cannot be written ({error.strerror}); name another file with --output-file"
         ) from error
-
-
-Writer = Callable[[TextIO], None]

@@ -13,7 +13,7 @@ from archlint.analyses.trails import Link, Trail, trails
 from archlint.analyses.wiring import wire
 from archlint.facts import measures
 from archlint.facts.settings import settings
-from archlint.graph import Layer, Model, Optimizer, Tensor
+from archlint.graph import Layer, Loss, Model, Optimizer, Tensor
 
 Row = dict[str, Any]
 
@@ -72,11 +72,12 @@ class Study:
     @cached_property
     def classes(self) -> dict[int, int]:
         """The width of the softmax output that the only way from a layer leads to."""
+        losses = self.model.training.losses if self.model.training else (None,) * len(self.model.outputs)
         heads = {
             trail.src
-            for output in self.model.outputs
-            if (trail := self.trails[output.tensor]).activation == "softmax"
-            and self.model.layers[trail.src].traits.affine
+            for output, loss in zip(self.model.outputs, losses, strict=True)
+            if (trail := self.trails[output.tensor]).activation == "softmax" or _takes_softmax_itself(loss)
+            if self.model.layers[trail.src].traits.affine
         }
         return runs.classes(self.model, self.links, {index: self.units(index) for index in heads})
 
@@ -176,7 +177,7 @@ class Study:
                 "name": output.name,
                 "layer": trail.prev,
                 "src": trail.src,
-                "activation": own_activation(last),
+                "activation": _last_activation(last, trail),
                 "units": shape[-1] if shape else None,
                 "softmax_units": measures.softmax_units(last, shape),
                 "rank": len(shape) if shape else None,
@@ -213,6 +214,16 @@ class Study:
             "optimizer": compiled.pop("name") or None,
             **compiled,
         }
+
+
+def _last_activation(last: Layer, trail: Trail) -> str | None:
+    if last.traits.pool and trail.norms == trail.others == 0:
+        return trail.activation  # pooling picks or averages values and leaves them in their range
+    return own_activation(last)
+
+
+def _takes_softmax_itself(loss: Loss | None) -> bool:
+    return loss is not None and loss.from_logits is True and "categorical_" in loss.name
 
 
 def _compute_dtype(last: Layer) -> str | None:

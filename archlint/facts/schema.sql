@@ -42,7 +42,7 @@ CREATE TABLE layer (
                                         -- attention additive_attention multi_head_attention
                                         -- reshape flatten permute identity masking activity_regularization cast
                                         -- zero_padding cropping upsampling repeat_vector slice split reduce arithmetic
-                                        -- rescaling normalization preprocessing layer_scale operation lambda custom
+                                        -- rescaling normalization preprocessing augmentation layer_scale operation lambda custom
     class_name     TEXT NOT NULL,       -- as the file says: Dense, Convolution2D, TFOpLambda …
     wrapper        TEXT,                -- Bidirectional, TimeDistributed … around it
     role           TEXT NOT NULL,       -- input | hidden (a layer with a kernel comes later) | output (none does)
@@ -71,7 +71,7 @@ CREATE TABLE layer (
     axis           INTEGER,             -- of a norm, softmax or concat, as the file says (of a time-distributed one: within a
                                         -- step); a norm over several axes: NULL
     activation     TEXT,                -- its own activation: relu, softmax … `linear` where it has none; NULL: cannot have one
-    effective_activation TEXT,          -- what its value meets first, seen through norms and pass_through layers:
+    effective_activation TEXT,          -- what its value meets first, seen through norms, pools, padding and pass_through:
                                         -- its own, or the next activation layer's; `linear` if a layer with a kernel
                                         -- or the output comes first; NULL: undecidable (fork, merge, opaque layer)
     recurrent_activation TEXT,          -- of the gates of an LSTM or GRU
@@ -110,7 +110,8 @@ CREATE TABLE layer (
     stack          INTEGER,             -- id of the first layer of the stack of dense layers it belongs to, seen through every
                                         -- layer without a kernel; NULL if not dense
     stack_length   INTEGER,             -- dense layers in that stack
-    classes        INTEGER,             -- width of the softmax output at the end of the only way from here; NULL: none, or several ways
+    classes        INTEGER,             -- width of the softmax output (or of the logits whose loss takes the softmax) at the end of the
+                                        -- only way from here; NULL: none, or several ways
     trainable_before INTEGER NOT NULL,  -- 1: its input depends on a trainable layer with a kernel
     frozen_before  INTEGER NOT NULL     -- 1: its input depends on a frozen layer with a kernel
 ) STRICT;
@@ -153,7 +154,7 @@ CREATE TABLE output (
     name           TEXT NOT NULL,       -- of the output, else of the layer
     layer          INTEGER NOT NULL REFERENCES layer, -- the last layer on the way to it that is not pass_through
     src            INTEGER NOT NULL REFERENCES layer, -- traced back as in `link`
-    activation     TEXT,                -- the last thing done to the value, seen through pass_through layers; `linear`: a kernel
+    activation     TEXT,                -- the last thing done to the value, seen through pass_through and pools; `linear`: a kernel
                                         -- without activation; NULL: undecidable (merge, norm, opaque layer)
     units          INTEGER,             -- [shape] size of its last axis
     softmax_units  INTEGER,             -- [shape] size of the axis its softmax runs over; NULL: no softmax

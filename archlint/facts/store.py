@@ -12,6 +12,17 @@ _SHAPE_FACTS = {
     "layer": "init_gain steps input_shape output_shape rank features positions fan_in fan_out params trainable_params",
     "output": "units softmax_units rank like_input",
 }
+_INDEXES = """
+    CREATE INDEX edge_src ON edge(src);
+    CREATE INDEX edge_dst ON edge(dst);
+    CREATE INDEX link_src ON link(src);
+    CREATE INDEX link_dst ON link(dst);
+    CREATE INDEX output_layer ON output(layer);
+    CREATE INDEX output_src ON output(src);
+    CREATE INDEX metric_output ON metric(output);
+"""
+"""Without them a rule that looks for a link of each layer takes time quadratic in the layers."""
+
 _NO_SHAPES = "the file states no input shape, so no shapes can be computed"
 _NO_TOTAL = "some layers are custom or behind custom ones, so the parameters cannot be counted"
 
@@ -28,7 +39,7 @@ def build(model: Model) -> sqlite3.Connection:
     connection.executescript(schema())
     for table, found in rows(model).items():
         _insert(connection, table, found)
-    connection.commit()
+    connection.executescript(_INDEXES)
     connection.create_function("reaches", 2, _Reach(connection), deterministic=True)
     return connection
 

@@ -156,7 +156,8 @@ def _cache_folder() -> Path | None:
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA", home)) / "archlint" / "Cache"
     usual = home / ("Library/Caches" if sys.platform == "darwin" else ".cache")
-    return Path(os.environ.get("XDG_CACHE_HOME") or usual) / "archlint"
+    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (named if named.is_absolute() else usual) / "archlint"  # relative ones are to be ignored, says XDG
 
 
 def _cached(cache: Path | None, key: bytes) -> tuple[Rule, ...] | None:

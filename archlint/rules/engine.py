@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from archlint.errors import PageError, QueryError
 from archlint.rules.finding import Finding, NotChecked, Report, Value
 from archlint.rules.rule import SEVERITIES, Rule, Severity
-from archlint.rules.sandbox import Sandbox, guarded
+from archlint.rules.sandbox import ROWS, Sandbox, guarded
 from archlint.rules.template import fill
 
 NO_EVIDENCE = frozenset({"layer", "severity"})
@@ -41,12 +41,19 @@ def judge(rule: Rule, sandbox: Sandbox, absent: Mapping[str, str]) -> Iterator[F
         yield NotChecked(code=rule.code, name=rule.name, needs=missing, why="; ".join(reasons))
         return
     try:
-        columns, rows = sandbox.query(rule.sql)
+        columns, rows, complete = sandbox.query(rule.sql)
     except QueryError as error:
-        yield NotChecked(code=rule.code, name=rule.name, needs=(), why=str(error))
+        yield _given_up(rule, str(error))
         return
     for row in dict.fromkeys(rows):
         yield _finding(rule, dict(zip(columns, row, strict=True)))
+    if not complete:
+        yield _given_up(rule, f"it found more than {ROWS:,} places and stopped there")
+
+
+def _given_up(rule: Rule, why: str) -> NotChecked:
+    """A rule that began to judge and could not end: it lacks no facts, so `needs` is empty."""
+    return NotChecked(code=rule.code, name=rule.name, needs=(), why=why)
 
 
 def _finding(rule: Rule, row: Mapping[str, Value]) -> Finding:

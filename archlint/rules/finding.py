@@ -26,7 +26,10 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NotChecked(msgspec.Struct, frozen=True, kw_only=True):
-    """A rule that could not judge this model: the facts it lacked, and why in words."""
+    """A rule that could not judge this model: the facts it lacked, and why in words.
+
+    `needs` is empty where the rule had its facts but gave up: the model was too much for it.
+    """
 
     code: str
     name: str

@@ -45,10 +45,11 @@ _MISSING = re.compile(r"no such (?:table|column): (?:\w+\.)*(\w+)$")
 
 
 class Answer(NamedTuple):
-    """What a query returned."""
+    """What a query returned; not `complete` if there were more rows than anybody reads."""
 
     columns: tuple[str, ...]
     rows: list[tuple[Value, ...]]
+    complete: bool = True
 
 
 @dataclass(slots=True)
@@ -71,11 +72,9 @@ class Sandbox:
             rows = cursor.fetchmany(ROWS + 1)
         except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
             raise QueryError(self._reason(error)) from error
-        if len(rows) > ROWS:
-            raise QueryError(f"the query returns more than {ROWS:,} rows")
         if cursor.description is None:
             raise QueryError("there is no query: write one SELECT")
-        return Answer(tuple(column[0] for column in cursor.description), rows)
+        return Answer(tuple(column[0] for column in cursor.description), rows[:ROWS], len(rows) <= ROWS)
 
     def authorize(self, action: int, first: str | None, second: str | None, _base: str | None, _by: str | None) -> int:
         """SQLite's question whether a query may do something; asked while it compiles."""
@@ -145,7 +144,10 @@ def guarded(connection: sqlite3.Connection) -> Iterator[Sandbox]:
 def run_query(connection: sqlite3.Connection, sql: str) -> Answer:
     """One query of a user; QueryError if it is refused, wrong, or does not end in time."""
     with guarded(connection) as sandbox:
-        return sandbox.query(sql)
+        answer = sandbox.query(sql)
+    if not answer.complete:
+        raise QueryError(f"the query returns more than {ROWS:,} rows; narrow it down")
+    return answer
 
 
 def _facts(connection: sqlite3.Connection) -> Mapping[str, frozenset[str]]:
