@@ -1,7 +1,7 @@
 """What can go wrong, as a small tree.
 
     ArchlintError            a sentence for the user: what is wrong with which thing, and what to do
-    ├── ReadError            a model file that could not be read; carries the path
+    ├── ReadError            a model file that could not be read
     ├── PageError            a rule page that is not a rule
     ├── QueryError           a SQL query that is refused, wrong or too expensive
     └── UsageError           arguments that make no sense together, or name nothing

@@ -42,7 +42,7 @@ def _kinds() -> Mapping[str, Traits]:
             affine=True, weighted=True
         ),
         "lstm gru simple_rnn conv_lstm rnn": Traits(recurrent=True, weighted=True),
-        "embedding attention_weights": Traits(weighted=True),
+        "embedding": Traits(weighted=True),
         "multi_head_attention": Traits(weighted=True, merge=True),
         "batch_norm layer_norm group_norm rms_norm unit_norm instance_norm": Traits(norm=True),
         "dropout spatial_dropout alpha_dropout gaussian_dropout gaussian_noise stochastic_depth": Traits(
@@ -65,7 +65,6 @@ KINDS: Mapping[str, Traits] = _kinds()
 """Every neutral kind with its traits."""
 
 DROPOUTS = frozenset({"dropout", "spatial_dropout", "alpha_dropout", "gaussian_dropout"})
-NONLINEAR_EXEMPT = frozenset({"linear", None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,3 +164,9 @@ class Model:
     training: Training | None = None
     absent: Mapping[str, str] = field(default_factory=dict)
     weight_shapes: Callable[[], Mapping[str, tuple[Shape, ...]]] = dict
+
+
+def release(version: str | None) -> tuple[int, ...]:
+    """`2.2.4-tf` to (2, 2, 4); empty if there is none."""
+    parts = (version or "").split("-")[0].split(".")
+    return tuple(int(part) for part in parts if part.isascii() and part.isdigit() and len(part) < 6)

@@ -18,8 +18,11 @@ JSON_DEPTH = 200
 INTEGER_DIGITS = 30
 """Digits of an integer in a configuration; longer ones are quadratic to parse and mean nothing."""
 
-LAYERS = 200_000
-"""Calls in a flattened model. Largest seen: about 2,000."""
+CALLS = 200_000
+"""Calls of layers once nested models are unfolded. Largest seen: about 2,000."""
+
+NAME_LENGTH = 1_000
+"""Characters of a layer's path or class: nested models repeat theirs for every layer. Longest seen: below 200."""
 
 NESTING = 60
 """Models within models. Deepest seen: 4."""
@@ -27,8 +30,8 @@ NESTING = 60
 ZIP_MEMBERS = 10_000
 """Members of a .keras archive. Keras writes three, plus assets."""
 
-HDF5_READ_BYTES = 256 * MIB
-"""Bytes that reading an HDF5 file's metadata may take in all, weights excluded. Largest seen: below 5 MB."""
+READ_BYTES = 64 * MIB
+"""Bytes that parsing a file may read in all, weights excluded. Largest seen: below 5 MB."""
 
 HDF5_OBJECTS = 100_000
 """Groups and datasets that are looked at in one file. Largest seen: about 10,000."""

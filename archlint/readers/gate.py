@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from archlint.errors import ReadError
+from archlint.limits import READ_BYTES
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 HDF5_USER_BLOCKS = (0, 512, 1024, 2048, 4096)  # HDF5 file format specification, section II.A: 0, 512 and doubling
@@ -24,6 +25,7 @@ class OpenFile:
     size: int
     head: bytes
     position: int = 0
+    budget: int = READ_BYTES
 
     def pread(self, length: int, offset: int) -> bytes:
         """Up to `length` bytes at `offset`; fewer at the end of the file."""
@@ -32,8 +34,16 @@ class OpenFile:
         return _pread(self.descriptor, min(length, max(0, self.size - offset)), offset)
 
     def read(self, length: int = -1) -> bytes:
-        """The next `length` bytes (all that is left if negative)."""
-        data = self.pread(self.size if length < 0 else length, self.position)
+        """The next `length` bytes (all that is left if negative).
+
+        What a parser reads this way counts against a budget: a length that lies must not be able to fill the memory.
+        """
+        left = max(0, self.size - self.position)
+        wanted = left if length < 0 else min(length, left)
+        self.budget -= wanted
+        if self.budget < 0:
+            raise ReadError("its metadata is longer than any honest model's; it was not read further")
+        data = self.pread(wanted, self.position)
         self.position += len(data)
         return data
 

@@ -1,4 +1,4 @@
-"""HDF5 through pyfive, guarded: our own descriptor, a byte budget, and one typed error for whatever parsing raises.
+"""HDF5 through pyfive, guarded: our own descriptor and its byte budget, one typed error for whatever parsing raises.
 
 pyfive is pure Python, so a damaged file ends in an exception; libhdf5 (h5py) can crash or hang the whole process on
 one flipped byte.
@@ -15,32 +15,10 @@ from typing import Any
 
 from archlint.errors import ReadError
 from archlint.graph import Shape
-from archlint.limits import HDF5_OBJECTS, HDF5_READ_BYTES
+from archlint.limits import HDF5_OBJECTS
 from archlint.readers.gate import OpenFile
 
 _DAMAGED = "it is an HDF5 file, but damaged or cut short ({reason}); save or download it again"
-
-
-class _Metered:
-    """A file that pyfive reads from, with a budget: a lying length must not be able to fill the memory."""
-
-    def __init__(self, file: OpenFile) -> None:
-        self._file = file
-        self._left = HDF5_READ_BYTES
-        self.name = str(file.path)
-
-    def read(self, length: int = -1) -> bytes:
-        data = self._file.read(length)
-        self._left -= len(data)
-        if self._left < 0:
-            raise ReadError("its HDF5 metadata is longer than any honest model's; it was not read further")
-        return data
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +77,7 @@ def open_hdf5(file: OpenFile) -> Hdf5:
     """
     pyfive = _pyfive()
     with _parsing():
-        return Hdf5(pyfive.File(_Metered(file)))
+        return Hdf5(pyfive.File(file))
 
 
 @contextmanager

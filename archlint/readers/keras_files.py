@@ -59,31 +59,37 @@ def read_keras(file: OpenFile) -> Model:
     """
     try:
         with zipfile.ZipFile(file) as archive:
-            names = archive.namelist()
-            if len(names) > ZIP_MEMBERS:
-                raise ReadError(f"its archive has {len(names):,} members, more than any honest model; it was not read")
-            if "config.json" not in names:
-                raise ReadError("it is a zip archive, but no Keras model: it has no config.json; give a .keras file")
-            config = strict_json.loads(_member(archive, "config.json"), "config.json")
-            metadata = (
-                strict_json.loads(_member(archive, "metadata.json"), "metadata.json")
-                if "metadata.json" in names
-                else {}
-            )
+            members = _json_members(archive)
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError) as error:
         raise ReadError(
             f"it is a zip archive, but damaged or cut short ({error}); save or download it again"
         ) from error
+    if "config.json" not in members:
+        raise ReadError("it is a zip archive, but no Keras model: it has no config.json; give a .keras file")
+    config, metadata = members["config.json"], members.get("metadata.json")
     version = metadata.get("keras_version") if isinstance(metadata, dict) else None
     compiled = config.get("compile_config") if isinstance(config, dict) else None
     attributes = {"model_config": config, "training_config": compiled, "keras_version": version}
     return from_attributes(attributes, "keras_zip")
 
 
-def _member(archive: zipfile.ZipFile, name: str) -> bytes:
-    """A member's bytes; one more than the limit at most, whatever size the archive states for it."""
-    with archive.open(name) as member:
-        return member.read(JSON_BYTES + 1)
+def _json_members(archive: zipfile.ZipFile) -> dict[str, Json]:
+    """What the JSON files in the archive say, by name; never more bytes of one than the limit are unpacked."""
+    members = archive.infolist()
+    if len(members) > ZIP_MEMBERS:
+        raise ReadError(f"its archive has {len(members):,} members, more than any honest model; it was not read")
+    found: dict[str, Json] = {}
+    for member in members:
+        name = member.filename.lower()  # some systems take CONFIG.JSON for the same file
+        if name not in ("config.json", "metadata.json"):
+            continue
+        if name in found:
+            raise ReadError(f"its archive has {name} twice, so readers would disagree; it was not read")
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ReadError(f"its {name} is packed in a way that Keras never uses; save the model again")
+        with archive.open(member) as content:
+            found[name] = strict_json.loads(content.read(JSON_BYTES + 1), name)
+    return found
 
 
 def _without_config(hdf5: "Hdf5") -> str:

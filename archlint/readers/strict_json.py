@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from collections import Counter
 from typing import Any, NoReturn
 
 from archlint.errors import ReadError
@@ -78,7 +79,7 @@ def _object(pairs: list[tuple[str, Json]], what: str) -> dict[str, Json]:
 
 
 def _refuse_duplicate(keys: list[str], what: str) -> NoReturn:
-    twice = next(key for key in keys if keys.count(key) > 1)
+    twice = Counter(keys).most_common(1)[0][0]
     raise ReadError(f"its {what} has the key {twice!r} twice in one object, so readers would disagree; it was not read")
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from archlint.errors import ReadError
-from archlint.graph import Model, Shape
+from archlint.graph import Model, Shape, release
 from archlint.readers.keras.flatten import flatten
 from archlint.readers.keras.parse import graph
 from archlint.readers.keras.training import training
@@ -11,7 +11,6 @@ from archlint.readers.strict_json import Json
 
 _NOT_COMPILED = "the file carries no training configuration (the model was not compiled, or saved without it)"
 _NO_OPTIMIZER = "the training configuration names no optimizer (Keras 3 drops it from a .keras file saved after an .h5)"
-_NO_SHAPE = "the file states no input shape"
 _OPTIMIZER_FACTS = "optimizer learning_rate schedule momentum clipnorm clipvalue global_clipnorm weight_decay".split()
 _LOSS_FACTS = ("output.loss", "output.loss_family", "output.from_logits", "metric.name", "metric.output")
 
@@ -34,23 +33,25 @@ def from_attributes(
     config = attributes.get("model_config")
     if not isinstance(config, dict):
         raise ReadError("its model configuration is no JSON object; the file is damaged: save it again")
+    stated = attributes.get("keras_version")
+    version = stated if isinstance(stated, str) else None
     try:
         top = graph(config)
         flat = flatten(top)
         names = [output.name for output in flat.outputs]
         compiled = attributes.get("training_config")
-        trained = training(compiled, names) if isinstance(compiled, dict) and compiled else None
+        major = next(iter(release(version)), 0)
+        trained = training(compiled, names, major) if isinstance(compiled, dict) and compiled else None
     # A configuration may hold any JSON value anywhere; what no typed accessor foresaw is a damaged file, not a crash.
     except (TypeError, ValueError, AttributeError, KeyError, IndexError, RecursionError) as error:
         raise ReadError(
             f"its configuration is malformed ({type(error).__name__}: {error}); save the model again"
         ) from error
-    version = attributes.get("keras_version")
     return Model(
         name=top.name,
         format=file_format,
         producer="keras",
-        producer_version=version if isinstance(version, str) else None,
+        producer_version=version,
         layers=tuple(flat.layers),
         calls=tuple(flat.calls),
         outputs=tuple(flat.outputs),

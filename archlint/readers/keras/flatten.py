@@ -6,7 +6,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from archlint.errors import ReadError
 from archlint.graph import Call, Layer, Output, Shape, Tensor
-from archlint.limits import LAYERS
+from archlint.limits import CALLS, NAME_LENGTH
 from archlint.readers.keras.references import Reference, Use
 from archlint.readers.keras.tree import Graph, Node, distinct
 
@@ -37,8 +37,8 @@ def flatten(top: Graph) -> Flat:
     Raises:
         ReadError: the layers refer to each other in a circle, or to calls that do not exist, or are too many.
     """
-    if _size(top) > LAYERS:
-        raise ReadError(f"it has more than {LAYERS:,} layers once its nested models are unfolded; it was not read")
+    if _size(top) > CALLS:
+        raise ReadError(f"it has more than {CALLS:,} layers once its nested models are unfolded; it was not read")
     flat = Flat()
     made = _expand(flat, top, None, _Place("", top.trainable))
     names = distinct(key or reference.layer for key, reference in top.outputs)
@@ -80,6 +80,8 @@ class _Place:
         backward = self.layer(node.backward) if node.backward else None
         depth = self.time_distributed + node.time_distributed
         path = f"{self.prefix}{node.name}"
+        if max(len(path), len(node.class_name)) > NAME_LENGTH:
+            raise ReadError(f"the name of one of its layers is longer than {NAME_LENGTH:,} characters; rename it")
         return Layer(path, node.kind, node.class_name, node.args, node.wrapper, depth, backward, trainable)
 
 

@@ -51,6 +51,8 @@ def graph(config: Json, depth: int = 0) -> Graph:
     layers = inner.get("layers")
     if not isinstance(layers, list):
         raise ReadError(_no_graph(class_name, inner))
+    if not all(isinstance(layer, dict) for layer in layers):
+        raise ReadError("its list of layers holds something that is no layer; the file is damaged: save it again")
     if class_name == "Sequential" or not _has_references(layers):
         return _sequential(inner, layers, depth)
     return _functional(inner, layers, depth)
@@ -65,11 +67,11 @@ def _no_graph(class_name: str | None, config: Mapping[str, Any]) -> str:
 
 
 def _has_references(layers: list[Json]) -> bool:
-    return any(isinstance(layer, dict) and "inbound_nodes" in layer for layer in layers)
+    return any("inbound_nodes" in layer for layer in layers)
 
 
 def _sequential(config: Mapping[str, Json], layers: list[Json], depth: int) -> Graph:
-    nodes = _unique([_node(layer, (), depth) for layer in layers if isinstance(layer, dict)])
+    nodes = _unique([_node(layer, (), depth) for layer in layers])
     has_own_inputs = bool(nodes) and nodes[0].inner is not None and not nodes[0].inner.inputs
     if nodes and nodes[0].kind != "input" and not has_own_inputs:
         shape = _stated_shape(nodes[0]) or values.shape(config.get("build_input_shape"))
@@ -98,9 +100,8 @@ def _stated_shape(node: Node) -> Shape | None:
 
 
 def _functional(config: Mapping[str, Json], layers: list[Json], depth: int) -> Graph:
-    entries = [layer for layer in layers if isinstance(layer, dict)]
-    names = {name for entry in entries if (name := _name_of_layer(entry))}
-    nodes = [_node(entry, names, depth) for entry in entries]
+    names = {name for layer in layers if (name := _name_of_layer(layer))}
+    nodes = [_node(layer, names, depth) for layer in layers]
     if len(names) < len(nodes):
         raise ReadError(
             "two of its layers have the same name, so it is unclear which one a connection means; rename one"
@@ -112,7 +113,7 @@ def _functional(config: Mapping[str, Json], layers: list[Json], depth: int) -> G
         references(config.get("output_layers"), names),
         config.get("trainable") is not False,
     )
-    count_calls_from_zero(made, any(has_keras_3_nodes(entry.get("inbound_nodes")) for entry in entries))
+    count_calls_from_zero(made, any(has_keras_3_nodes(layer.get("inbound_nodes")) for layer in layers))
     return made
 
 

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from archlint.errors import ReadError
 from archlint.graph import Shape
 from archlint.readers.keras.values import plain, shape
 from archlint.readers.strict_json import Json
@@ -55,6 +56,8 @@ def references(value: Json, layers: Collection[str]) -> list[tuple[str | None, R
         return [(key, reference) for key, inner in _by_key(value) for _, reference in references(inner, layers)]
     if (reference := _listed(value, layers)) is not None:
         return [(None, reference)]
+    if isinstance(value, list) and value and isinstance(value[0], str):
+        raise ReadError(f"it names {value[0]!r} as an input or output, but has no such layer; save the model again")
     if isinstance(value, list):
         return [found for inner in value for found in references(inner, layers)]
     return []
@@ -121,8 +124,10 @@ def _tensors(argument: Json, layers: Collection[str]) -> Iterator[tuple[Referenc
         value = pending.pop()
         if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
             config = value.get("config") or {}
-            if (reference := _listed(config.get("keras_history"), layers)) is not None:
-                yield reference, shape(config.get("shape"))
+            reference = _listed(config.get("keras_history"), layers)
+            if reference is None:
+                raise ReadError("one of its layers reads a tensor of a layer that is not there; save the model again")
+            yield reference, shape(config.get("shape"))
         elif (reference := _listed(value, layers)) is not None:
             yield reference, None
         elif isinstance(value, dict):

@@ -3,7 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from archlint.errors import ReadError
 from archlint.graph import Loss, Optimizer, Training
+from archlint.limits import CALLS
 from archlint.readers.keras import values
 from archlint.readers.keras.classes import snake_case
 from archlint.readers.strict_json import Json
@@ -49,19 +51,19 @@ _SCHEDULE_PEAKS = ("initial_learning_rate", "warmup_target", "max_learning_rate"
 _WRAPPING_OPTIMIZERS = ("inner_optimizer", "optimizer")
 
 
-def training(config: Mapping[str, Json], output_names: Sequence[str]) -> Training:
+def training(config: Mapping[str, Json], output_names: Sequence[str], major: int) -> Training:
     """The training configuration of an `.h5` (`training_config`) or `.keras` file (`compile_config`).
 
     Args:
         config: the parsed object.
         output_names: names of the model's outputs, to which losses and metrics are dealt out.
+        major: the major version of the Keras that wrote it, 0 if unknown.
     """
     optimizer = config.get("optimizer_config", config.get("optimizer"))
-    metrics = config.get("metrics")
     return Training(
         _optimizer(optimizer),
         tuple(_loss(loss) for loss in _per_output(config.get("loss"), output_names)),
-        tuple(_metrics(metric) for metric in _metrics_per_output(metrics, output_names)),
+        _metrics_per_output(config.get("metrics"), output_names, major),
     )
 
 
@@ -135,21 +137,28 @@ def _loss(value: Json) -> Loss | None:
     if package not in ("", "keras"):  # somebody's own class, whatever it is called
         return Loss(f"custom:{bare}", "custom")
     if name in _CROSSENTROPY:
-        return Loss(name, "crossentropy", bool(config.get("from_logits", False)))
+        return Loss(name, "crossentropy", config.get("from_logits") is True)
     if name in _REGRESSION:
         return Loss(name, "regression")
     return Loss(name, "other") if name in _OTHER else Loss(f"custom:{bare}", "custom")
 
 
-def _metrics_per_output(value: Json, names: Sequence[str]) -> list[Json]:
-    """Keras takes a flat list for a single output, a list of lists, or a dict by output name."""
-    if isinstance(value, dict) and "class_name" not in value:
-        return [value.get(name) for name in names]
-    if isinstance(value, list) and any(isinstance(entry, list) for entry in value):
-        if len(names) == 1:
-            return [[metric for entry in value for metric in (entry if isinstance(entry, list) else [entry])]]
-        return _per_output(value, names)
-    return [value] * len(names)
+def _metrics_per_output(value: Json, names: Sequence[str], major: int) -> tuple[tuple[str, ...], ...]:
+    """The names of the metrics of each output.
+
+    A list means one metric after another where there is one output. Where there are several, each entry belongs to one
+    of them: in Keras 3 always, before that only if the entries are lists; a flat list counted for every output.
+    """
+    listed = isinstance(value, list)
+    if listed and len(names) == 1:
+        return (_metrics([metric for entry in value for metric in (entry if isinstance(entry, list) else [entry])]),)
+    by_output = listed and (major >= 3 or any(isinstance(entry, list) for entry in value))
+    if by_output or (isinstance(value, dict) and "class_name" not in value):
+        return tuple(_metrics(metric) for metric in _per_output(value, names))
+    found = _metrics(value)
+    if len(found) * len(names) > CALLS:
+        raise ReadError("it states more metrics than any honest model; it was not read")
+    return (found,) * len(names)
 
 
 def _metrics(value: Json) -> tuple[str, ...]:

@@ -106,7 +106,7 @@ def activation(value: Json) -> str:
 
 def relu_name(config: Mapping[str, Any]) -> str:
     """What a ReLU layer with this configuration is: relu, relu6 or leaky_relu."""
-    if number(plain(config.get("max_value"))) == 6.0:
+    if number(config.get("max_value")) == 6.0:
         return "relu6"
     slope = number(config.get("negative_slope", config.get("alpha")))
     return "leaky_relu" if slope else "relu"
