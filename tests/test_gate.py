@@ -11,6 +11,7 @@ import stat
 import subprocess
 import sys
 import tarfile
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -522,7 +523,7 @@ def test_a_reference_to_a_call_that_is_not_there_is_refused(tmp_path):
 
 
 def test_a_model_without_outputs_is_refused(tmp_path):
-    assert "no outputs" in failure(write_h5(tmp_path / "m.h5", _functional([X, D], outputs=[["gone", 0, 0]])))
+    assert "no outputs" in failure(write_h5(tmp_path / "m.h5", _functional([X, D], outputs=[])))
     assert "no outputs" in failure(write_h5(tmp_path / "n.h5", sequential()))
 
 
@@ -580,7 +581,7 @@ NAMES = {
     "null": "a\x00b",
     "markup": "[/x][bold]{layer}",
     "braces": "{0} {layer!r} %s",
-    "long": "x" * 5_000,
+    "long": "x" * 900,
     "path": "../../etc/passwd",
 }
 _CONTROL = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -701,3 +702,64 @@ def test_a_platform_without_pread_reads_the_same(tmp_path, monkeypatch):
     expected = read(path)
     monkeypatch.delattr("os.pread")
     assert read(path).layers == expected.layers
+
+
+def test_an_output_of_a_layer_that_is_not_there_is_refused(tmp_path):
+    assert "'gone'" in failure(write_h5(tmp_path / "m.h5", _functional([X, D], outputs=[["gone", 0, 0]])))
+
+
+def test_a_tensor_of_a_layer_that_is_not_there_is_refused(tmp_path):
+    tensor = {"class_name": "__keras_tensor__", "config": {"shape": [None, 4], "keras_history": ["gone", 0, 0]}}
+    dense = {**D, "inbound_nodes": [{"args": [tensor], "kwargs": {}}]}
+    assert "not there" in failure(write_h5(tmp_path / "m.h5", _functional([X, dense])))
+
+
+def test_a_list_of_layers_with_something_else_in_it_is_refused(tmp_path):
+    assert "no layer" in failure(write_h5(tmp_path / "m.h5", sequential(entry("Dense", name="d", units=3), "Dense")))
+
+
+def test_a_name_that_is_too_long_to_repeat_is_refused(tmp_path):
+    inner = {"class_name": "Sequential", "name": "n" * 900, **sequential(entry("Dense", name="d" * 200, units=3))}
+    inner["config"]["name"] = inner["name"]
+    assert "longer than" in failure(write_h5(tmp_path / "m.h5", sequential(inner)))
+
+
+@pytest.mark.parametrize("second", ["config.json", "CONFIG.JSON"])
+def test_an_archive_with_two_configurations_is_refused(tmp_path, second):
+    path = tmp_path / "m.keras"
+    with zipfile.ZipFile(path, "w") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # zipfile warns of the very thing that is made here
+        for name in ("config.json", second):
+            archive.writestr(name, json.dumps(GOOD))
+    assert "twice" in failure(path)
+
+
+def test_an_archive_packed_as_keras_never_packs_is_refused(tmp_path):
+    path = tmp_path / "m.keras"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_BZIP2) as archive:
+        archive.writestr("config.json", json.dumps(GOOD))
+    assert "Keras never uses" in failure(path)
+
+
+def test_an_archive_whose_directory_claims_to_be_huge_is_refused_unread(tmp_path):
+    path = tmp_path / "m.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", json.dumps(GOOD))
+    end = bytearray(path.read_bytes()[-22:])
+    size = 200 * 2**20
+    end[12:20] = size.to_bytes(4, "little") + (0).to_bytes(4, "little")  # size and place of the directory
+    with path.open("r+b") as file:
+        file.truncate(size)  # sparse
+        file.seek(size)
+        file.write(end)
+    assert "longer than any honest model" in failure(path)
+
+
+def test_a_rule_that_gives_up_makes_the_run_one_that_could_not_check_everything(tmp_path):
+    layers = [entry("Dense", name=f"d{number}", units=4, activation="linear") for number in range(10_003)]
+    path = write_h5(tmp_path / "m.h5", sequential(entry("InputLayer", name="i", batch_shape=[None, 4]), *layers))
+    code, output = check(path, format="json")
+    (file,) = json.loads(output)["files"]
+    given_up = [unjudged for unjudged in file["not_checked"] if not unjudged["needs"]]
+    assert (code, [unjudged["code"] for unjudged in given_up]) == (2, ["ACT006"])
+    assert sum(finding["code"] == "ACT006" for finding in file["findings"]) == 10_000

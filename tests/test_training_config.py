@@ -256,6 +256,12 @@ def test_metrics_are_dealt_out_to_the_outputs(tmp_path, stated, dealt):
     assert metrics(tmp_path, stated, TWO) == dealt
 
 
+def test_keras_3_deals_a_list_of_metrics_out_one_by_one(tmp_path):
+    stated = {"optimizer_config": ADAM, "loss": "mse", "metrics": ["mae", "mse"]}
+    path = write_h5(tmp_path / "m.h5", TWO, stated, version="3.15.1")
+    assert list(read(path).training.metrics) == [("mean_absolute_error",), ("mean_squared_error",)]
+
+
 @pytest.mark.parametrize(
     "training",
     [

@@ -1,0 +1,40 @@
+"""The README shows what archlint really does."""
+
+import json
+import re
+from pathlib import Path
+
+import msgspec
+from typer.testing import CliRunner
+
+from archlint.cli import app
+from archlint.reports import Checked, Report
+from archlint.rules.finding import Finding, NotChecked
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def block(language, after):
+    """The first code block of a language behind some words."""
+    return re.search(rf"{re.escape(after)}.*?```{language}\n(.*?)```", README, re.DOTALL)[1]
+
+
+def test_the_findings_shown_are_those_that_check_prints(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    printed = CliRunner().invoke(app, ["check", "fixtures/models/faulty.h5"]).stdout
+    shown = block("", "## What you see").strip().split("\n\n")
+    assert [part for part in shown if part not in printed] == []
+
+
+def test_the_json_shown_has_the_fields_of_the_contract():
+    shown = json.loads(block("json", "## For programs"))
+    (file,) = shown["files"]
+    structs = ((shown, Report), (file, Checked), (file["findings"][0], Finding), (file["not_checked"][0], NotChecked))
+    for example, struct in structs:
+        assert set(example) == {field.name for field in msgspec.structs.fields(struct)}
+
+
+def test_every_command_is_in_the_table_and_every_one_in_the_table_exists():
+    listed = set(re.findall(r"^\| `archlint (\w+)", README, re.MULTILINE))
+    assert listed == {command.name for command in app.registered_commands}
