@@ -2,14 +2,16 @@
 
     python benchmarks/growth.py [LAYERS …]
 
-The model is a residual net of blocks of dense, batch norm, ReLU, dense and add, written as a `.keras` archive without
-weights. Prints seconds for reading, for facts and for rules, and the microseconds per layer.
+The models are written as `.keras` archives without weights: a residual net of blocks of dense, batch norm, ReLU, dense
+and add, and a plain chain of dense, batch norm, ReLU and dropout. Prints seconds for reading, for facts and for rules,
+and the microseconds per layer.
 """
 
 import json
 import sys
 import time
 import zipfile
+from collections.abc import Sequence
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
@@ -18,34 +20,38 @@ from typing import Any
 
 from archlint.facts import absent, build
 from archlint.readers import open_model
-from archlint.rules import load, run
+from archlint.rules import Rule, load, run
 
 WIDTH = 64
 
 
 def main(sizes: list[int]) -> None:
     rules = load()
-    print("| layers | read | facts | rules | all, per layer |")
-    print("|---|---|---|---|---|")
+    print("| model | layers | read | facts | rules | all, per layer |")
+    print("|---|---|---|---|---|---|")
     with TemporaryDirectory() as folder:
-        for size in sizes:
-            path = Path(folder) / f"{size}.keras"
-            _write(path, size)
-            times = [time.perf_counter()]
-            with open_model(path) as model:
-                times.append(time.perf_counter())
-                with closing(build(model)) as facts:
-                    times.append(time.perf_counter())
-                    run(rules, facts, absent(model, facts))
-                    times.append(time.perf_counter())
-            read, laid_out, judged = (later - earlier for earlier, later in pairwise(times))
-            each = 1e6 * (times[-1] - times[0]) / len(model.layers)
-            print(f"| {len(model.layers):,} | {read:.2f} s | {laid_out:.2f} s | {judged:.2f} s | {each:.0f} µs |")
+        for name, layers_of in (("residual", _residual), ("chain", _chain)):
+            for size in sizes:
+                path = Path(folder) / f"{name}-{size}.keras"
+                _write(path, layers_of(size))
+                print(_row(name, path, rules), flush=True)
 
 
-def _write(path: Path, size: int) -> None:
-    layers = [_layer("input", "InputLayer", {"batch_shape": [None, WIDTH], "dtype": "float32"}, [])]
-    before = "input"
+def _row(name: str, path: Path, rules: Sequence[Rule]) -> str:
+    times = [time.perf_counter()]
+    with open_model(path) as model:
+        times.append(time.perf_counter())
+        with closing(build(model)) as facts:
+            times.append(time.perf_counter())
+            run(rules, facts, absent(model, facts))
+            times.append(time.perf_counter())
+    seconds = " | ".join(f"{later - earlier:.2f} s" for earlier, later in pairwise(times))
+    each = 1e6 * (times[-1] - times[0]) / len(model.layers)
+    return f"| {name} | {len(model.layers):,} | {seconds} | {each:.0f} µs |"
+
+
+def _residual(size: int) -> list[dict[str, Any]]:
+    layers, before = [_input()], "input"
     for block in range(max(1, size // 5)):
         first, norm, relu, second, total = (f"{kind}_{block}" for kind in ("first", "norm", "relu", "second", "total"))
         layers += [
@@ -56,11 +62,33 @@ def _write(path: Path, size: int) -> None:
             _layer(total, "Add", {}, [before, second]),
         ]
         before = total
-    ends = {"input_layers": [["input", 0, 0]], "output_layers": [[before, 0, 0]]}
-    config = {"name": "residual", "layers": layers, **ends}
+    return layers
+
+
+def _chain(size: int) -> list[dict[str, Any]]:
+    layers, before = [_input()], "input"
+    for block in range(max(1, size // 4)):
+        dense, norm, relu, drop = (f"{kind}_{block}" for kind in ("dense", "norm", "relu", "drop"))
+        layers += [
+            _layer(dense, "Dense", {"units": WIDTH, "use_bias": False, "kernel_initializer": "he_normal"}, [before]),
+            _layer(norm, "BatchNormalization", {"axis": -1, "momentum": 0.99, "epsilon": 0.001}, [dense]),
+            _layer(relu, "Activation", {"activation": "relu"}, [norm]),
+            _layer(drop, "Dropout", {"rate": 0.1}, [relu]),
+        ]
+        before = drop
+    return layers
+
+
+def _write(path: Path, layers: list[dict[str, Any]]) -> None:
+    ends = {"input_layers": [["input", 0, 0]], "output_layers": [[layers[-1]["name"], 0, 0]]}
+    config = {"name": "generated", "layers": layers, **ends}
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("metadata.json", json.dumps({"keras_version": "3.15.1"}))
         archive.writestr("config.json", json.dumps({"class_name": "Functional", "config": config}))
+
+
+def _input() -> dict[str, Any]:
+    return _layer("input", "InputLayer", {"batch_shape": [None, WIDTH], "dtype": "float32"}, [])
 
 
 def _layer(name: str, class_name: str, config: dict[str, Any], inputs: list[str]) -> dict[str, Any]:
