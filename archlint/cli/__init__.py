@@ -1,5 +1,6 @@
 """The command line. Each command is one function, and imports what it needs when it runs: `check` must stay fast."""
 
+import os
 import sys
 
 import typer
@@ -40,6 +41,8 @@ def main() -> None:
     from archlint.errors import ArchlintError
     from archlint.reports.text import safe_text
 
+    # numpy comes with the HDF5 reader, for its types alone; starting its threads takes longer than reading the file
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         app()
     except ArchlintError as error:
