@@ -75,27 +75,31 @@ def facts(
 
     What each table and column means: archlint facts --schema.
     """
-    import sqlite3
-
-    from archlint.errors import UsageError
     from archlint.reports.machine import encode
 
     with opened(model) as (_, connection):
-        if output_file is None:
-            tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
-            typer.echo(
-                encode({table: _dicts(*_select(connection, f"SELECT * FROM {table}")) for table in tables}, indent=2)
-            )
+        if output_file is not None:
+            _write_database(connection, output_file)
             return
-        try:
-            if output_file.exists() and not _is_database(output_file):
-                raise UsageError(f"{output_file} exists and is no SQLite database; name another file")
-            output_file.unlink(missing_ok=True)
-            target = sqlite3.connect(output_file)
-            connection.backup(target)
-            target.close()
-        except (sqlite3.Error, OSError) as error:
-            raise UsageError(f"{output_file} cannot be written ({error}); name another file") from error
+        tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")]
+        rows = {table: _dicts(*_select(connection, f"SELECT * FROM {table}")) for table in tables}
+    typer.echo(encode(rows, indent=2))
+
+
+def _write_database(connection: "sqlite3.Connection", path: Path) -> None:
+    import sqlite3
+
+    from archlint.errors import UsageError
+
+    try:
+        if path.exists() and not _is_database(path):
+            raise UsageError(f"{path} exists and is no SQLite database; name another file")
+        path.unlink(missing_ok=True)
+        target = sqlite3.connect(path)
+        connection.backup(target)
+        target.close()
+    except (sqlite3.Error, OSError) as error:
+        raise UsageError(f"{path} cannot be written ({error}); name another file") from error
 
 
 def _is_database(path: Path) -> bool:

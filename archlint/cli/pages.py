@@ -10,7 +10,7 @@ import typer
 from archlint.cli.options import Ignore, Rules, Select, TableFormat, chosen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from archlint.reports.text import Line
     from archlint.rules import Rule
@@ -111,7 +111,6 @@ def test(
     Exit codes: 0 all pages hold, 1 some do not, 2 there is no page to test.
     """
     from archlint.errors import UsageError
-    from archlint.reports.full import plural
     from archlint.reports.machine import encode
     from archlint.reports.text import write
     from archlint.rules import load
@@ -129,19 +128,21 @@ def test(
             write(_lines(result, quiet), sys.stdout)
     if not results:
         raise UsageError(f"there is no rule page (*.md) in {', '.join(map(str, asked))}")
-    failed = sum(bool(result.failures) for result in results)
+    failed = any(result.failures for result in results)
     if format is TableFormat.json:
         typer.echo(encode(results, indent=2))
-    elif not quiet or failed:
-        examples = sum(len(result.examples) for result in results)
-        mutants = sum(result.mutants for result in results)
-        counts = (
-            plural(len(results), "page"),
-            plural(examples, "example"),
-            f"{plural(mutants, 'condition')} taken out",
-        )
-        typer.echo(f"{', '.join(counts)}: {failed} failed")
+    elif failed or not quiet:
+        typer.echo(_counts(results))
     raise typer.Exit(1 if failed else 0)
+
+
+def _counts(results: "Sequence[PageResult]") -> str:
+    from archlint.reports.full import plural
+
+    examples = plural(sum(len(result.examples) for result in results), "example")
+    conditions = plural(sum(result.mutants for result in results), "condition")
+    failed = sum(bool(result.failures) for result in results)
+    return f"{plural(len(results), 'page')}, {examples}, {conditions} taken out: {failed} failed"
 
 
 def _lines(result: "PageResult", quiet: bool) -> "Iterator[Line]":

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from archlint.errors import ReadError
-from archlint.graph import Model, Shape, release
+from archlint.graph import Model, Shape, Training, release
 from archlint.readers.keras.flatten import flatten
 from archlint.readers.keras.parse import graph
 from archlint.readers.keras.training import training
@@ -61,11 +61,11 @@ def from_attributes(
     )
 
 
-def _absent(trained: object) -> Mapping[str, str]:
+def _absent(trained: Training | None) -> Mapping[str, str]:
     """The facts that this file cannot supply, each with the reason."""
     optimizer = [f"model.{fact}" for fact in _OPTIMIZER_FACTS]
     if trained is None:
         return dict.fromkeys([*optimizer, *_LOSS_FACTS], _NOT_COMPILED)
-    if getattr(trained, "optimizer", None) is None:
+    if trained.optimizer is None:
         return dict.fromkeys(optimizer, _NO_OPTIMIZER)
     return {}
