@@ -17,8 +17,9 @@ _SKIPPED = frozenset({"__pycache__", "node_modules", "venv"})
 def model_files(named: Iterable[str]) -> list[str]:
     """The files to check, as named or found, in that order, folders walked in alphabetical order, nothing twice.
 
-    A file that is named is taken whatever its ending; in folders and globs only the endings of model files count. A
-    folder that cannot be listed is returned itself, so that reading it says why.
+    A file that is named is taken whatever its ending; in folders and globs only the endings of model files count, and
+    in folders checkpoints (`.weights.h5`) are passed over. A folder that cannot be listed is returned itself, so that
+    reading it says why.
 
     Raises:
         UsageError: there is nothing to check.
@@ -50,8 +51,12 @@ def _walk(folder: str) -> Iterator[str]:
     closed: list[OSError] = []
     for root, folders, names in os.walk(folder, onerror=closed.append):
         folders[:] = sorted(name for name in folders if name not in _SKIPPED and not name.startswith("."))
-        yield from (os.path.join(root, name) for name in sorted(names) if _is_model(name))
+        yield from (os.path.join(root, name) for name in sorted(names) if _is_model(name) and not _is_checkpoint(name))
     yield from (str(error.filename) for error in closed)
+
+
+def _is_checkpoint(name: str) -> bool:
+    return name.lower().endswith(".weights.h5")  # Keras's name for weights without a model
 
 
 def _is_model(name: str) -> bool:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import pytest
 import typer
+from rich.cells import cell_len
 from support import entry, sequential, write_h5
 
 from archlint import __version__, cli
@@ -473,7 +474,10 @@ def test_a_page_with_the_code_of_another_one_is_refused(archlint: Archlint, tmp_
 
 
 def test_a_folder_of_rules_that_is_none_is_named(archlint: Archlint) -> None:
-    assert sentence(archlint("check", FAULTY, "--rules", "nowhere")) == "nowhere is no folder of rules"
+    assert (
+        sentence(archlint("check", FAULTY, "--rules", "nowhere"))
+        == "nowhere does not exist; give a rule page or a folder of them"
+    )
 
 
 def test_a_page_that_keeps_its_promises_passes(archlint: Archlint, tmp_path: Path) -> None:
@@ -571,7 +575,7 @@ def test_a_misspelt_rule_name_suggests_the_right_one(archlint: Archlint) -> None
 
 def test_all_rules_are_listed_one_a_line(archlint: Archlint) -> None:
     lines = archlint("rules").out.splitlines()
-    assert [line.split()[0] for line in lines] == sorted(path.name[:6] for path in (ROOT / "rules").glob("*.md"))
+    assert [line.split()[0] for line in lines] == sorted(path.name[:6] for path in (ROOT / "rules").glob("*-*.md"))
 
 
 def test_the_list_of_rules_is_filtered(archlint: Archlint) -> None:
@@ -657,7 +661,7 @@ def test_facts_replace_nothing_but_a_database(archlint: Archlint, tmp_path: Path
     thesis = tmp_path / "thesis.txt"
     thesis.write_text("years of work")
     for target in (thesis, tmp_path, Path(os.devnull)):
-        assert "is no SQLite database" in sentence(archlint("facts", FAULTY, "-o", target))
+        assert "was not written by archlint" in sentence(archlint("facts", FAULTY, "-o", target))
     assert thesis.read_text() == "years of work"
     assert Path(os.devnull).exists()
 
@@ -809,7 +813,6 @@ def test_show_leaves_out_what_does_not_fit_on_a_narrow_terminal() -> None:
     assert max(map(len, lines)) <= 60
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell with pipes")
 @pytest.mark.parametrize(
     "arguments", ["check fixtures/models -v", "facts fixtures/applications/NASNetLarge.keras", "rules"]
 )
@@ -869,3 +872,60 @@ def test_a_folder_that_cannot_be_listed_is_no_silence(
     ran = archlint("check", str(tmp_path), "-f", "json")
     files = {file["path"]: file["status"] for file in json.loads(ran.out)["files"]}
     assert (ran.code, files) == (2, {str(tmp_path / "model.h5"): "checked", str(closed): "failed"})
+
+
+def test_facts_replace_their_own_database_and_no_other(archlint: Archlint, tmp_path: Path) -> None:
+    own, foreign = tmp_path / "own.db", tmp_path / "foreign.db"
+    with closing(sqlite3.connect(foreign)) as connection:
+        connection.execute("CREATE TABLE precious (row)")
+    assert [archlint("facts", FAULTY, "-o", own).code for _ in range(2)] == [0, 0]
+    assert "was not written by archlint" in sentence(archlint("facts", FAULTY, "-o", foreign))
+    with closing(sqlite3.connect(foreign)) as connection:
+        assert connection.execute("SELECT name FROM sqlite_schema").fetchall() == [("precious",)]
+
+
+def test_concise_says_on_standard_error_what_was_not_checked(archlint: Archlint) -> None:
+    uncompiled = MODELS / "leaky_relu.keras"
+    assert "not checked:" in archlint("check", uncompiled, "-f", "concise").err
+    assert archlint("check", uncompiled, "-f", "concise", "-q").err == ""
+
+
+def test_checkpoints_in_a_folder_are_passed_over_but_checked_when_named(archlint: Archlint, tmp_path: Path) -> None:
+    shutil.copy(FAULTY, tmp_path / "model.keras")
+    write_h5(tmp_path / "epoch_3.weights.h5", sequential(entry("Dense", name="d", units=3)))
+    listed = [file["path"] for file in json.loads(archlint("check", tmp_path, "-f", "json").out)["files"]]
+    assert listed == [str(tmp_path / "model.keras")]
+    assert archlint("check", tmp_path / "epoch_3.weights.h5").code == 0
+
+
+def test_a_readme_among_the_pages_is_no_page(archlint: Archlint, tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("# My rules")
+    assert archlint("check", CLEAN, "--rules", tmp_path).code == 0
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
+def test_letters_that_an_encoding_lacks_are_escaped(encoding: str) -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    command = [sys.executable, "-m", "archlint", "rule", "NRM001"]
+    ran = subprocess.run(command, capture_output=True, env=environment, check=True)
+    assert ran.stderr == b""
+    assert b"## What it does" in ran.stdout
+
+
+def test_output_that_cannot_be_written_is_one_sentence() -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "archlint", "check", str(FAULTY)]
+        ran = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (2, "archlint: the output cannot be written (No space left on device)\n")
+
+
+def test_wide_letters_take_two_columns_each(archlint: Archlint, tmp_path: Path) -> None:
+    path = write_h5(
+        tmp_path / "m.h5",
+        sequential(
+            entry("Dense", name="밀집", units=3, batch_input_shape=[None, 4]), entry("Dense", name="d", units=1)
+        ),
+    )
+    rows = archlint("show", path).out.splitlines()
+    starts = {cell_len(row[: row.index("Dense")]) for row in rows if "Dense" in row}
+    assert len(starts) == 1

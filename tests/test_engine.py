@@ -561,7 +561,7 @@ class TestCatalogue:
 
     @pytest.mark.usefixtures("pages")
     def test_a_folder_that_is_not_there_is_named(self, tmp_path: Path) -> None:
-        with pytest.raises(UsageError, match="nowhere is no folder of rules"):
+        with pytest.raises(UsageError, match="nowhere does not exist"):
             load([tmp_path / "nowhere"])
 
     def test_a_warm_load_parses_nothing(self, pages: Path, monkeypatch: pytest.MonkeyPatch) -> None:

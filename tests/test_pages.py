@@ -16,12 +16,12 @@ from pathlib import Path
 import pytest
 
 from archlint.errors import PageError
-from archlint.rules.catalogue import built_in, load, parse_and_prove
+from archlint.rules.catalogue import built_in, load, page_files, parse_and_prove
 from archlint.rules.proving import PageResult, prove_page, prove_pages
 from archlint.rules.rule import Rule
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted((ROOT / "rules").glob("*.md"))
+PAGES = page_files(ROOT / "rules")
 SNAPSHOT = Path(__file__).parent / "snapshots" / "examples.json"
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

@@ -22,6 +22,7 @@ def block(language, after):
 
 def test_the_findings_shown_are_those_that_check_prints(monkeypatch):
     monkeypatch.chdir(ROOT)
+    monkeypatch.delenv("COLUMNS", raising=False)
     printed = CliRunner().invoke(app, ["check", "fixtures/models/faulty.h5"]).stdout
     shown = block("", "## What you see").strip().split("\n\n")
     assert [part for part in shown if part not in printed] == []

@@ -1,5 +1,6 @@
 """The command line. Each command is one function, and imports what it needs when it runs: `check` must stay fast."""
 
+import io
 import os
 import sys
 
@@ -43,8 +44,20 @@ def main() -> None:
 
     # numpy comes with the HDF5 reader, for its types alone; starting its threads takes longer than reading the file
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # not every terminal and code page has every letter
     try:
         app()
     except ArchlintError as error:
         sys.stderr.write(f"archlint: {safe_text(str(error))}\n")
         sys.exit(2)
+    except OSError as error:
+        sys.stderr.write(f"archlint: the output cannot be written ({error.strerror})\n")
+        _drop_output()
+        sys.exit(2)
+
+
+def _drop_output() -> None:
+    """Let Python's last attempt to flush succeed, or it would print a traceback of its own."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
+APPLICATION = 0x6172_636C  # "arcl"
+"""Marks databases of ours (SQLite's application_id), so that no other is ever written over."""
+
 _LAYERS = """
     SELECT name, CASE WHEN wrapper IS NULL THEN class_name ELSE wrapper || '(' || class_name || ')' END AS class_name,
            output_shape, params, trainable, initializer, activation, effective_activation, fan_in, fan_out
@@ -92,21 +95,24 @@ def _write_database(connection: "sqlite3.Connection", path: Path) -> None:
     from archlint.errors import UsageError
 
     try:
-        if path.exists() and not _is_database(path):
-            raise UsageError(f"{path} exists and is no SQLite database; name another file")
+        if path.exists() and not _is_ours(path):
+            raise UsageError(f"{path} exists and was not written by archlint; name another file")
         path.unlink(missing_ok=True)
         target = sqlite3.connect(path)
         connection.backup(target)
+        target.execute(f"PRAGMA application_id = {APPLICATION}")
         target.close()
     except (sqlite3.Error, OSError) as error:
         raise UsageError(f"{path} cannot be written ({error}); name another file") from error
 
 
-def _is_database(path: Path) -> bool:
+def _is_ours(path: Path) -> bool:
+    """Whether the file is empty, or a database that archlint wrote; SQLite keeps the writer's number at byte 68."""
     if not path.is_file():  # a folder, or a device that must not be replaced
         return False
     with path.open("rb") as file:
-        return file.read(16) in (b"", b"SQLite format 3\x00")
+        head = file.read(72)
+    return head == b"" or (head.startswith(b"SQLite format 3\x00") and head[68:] == APPLICATION.to_bytes(4, "big"))
 
 
 def query(

@@ -1,5 +1,6 @@
 """`archlint check`."""
 
+import sys
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, TextIO
 
@@ -96,5 +97,7 @@ def _write(report: "Report", format: Format, stream: TextIO, statistics: bool, q
         text.write(full.statistics(report, text.width_of(stream), quiet, verbose), stream)
     elif format is Format.concise:
         text.write(concise.render(report), stream)
+        if not quiet:  # on standard error, so that what is read by programs stays one line per finding
+            text.write(full.summary(report, text.width_of(sys.stderr), verbose), sys.stderr)
     else:
         text.write(full.render(report, text.width_of(stream), quiet, verbose), stream)

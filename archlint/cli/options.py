@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Rules = Annotated[
     list[Path] | None,
-    typer.Option("--rules", metavar="DIR", help="Also use the rule pages in this folder. Repeatable."),
+    typer.Option("--rules", metavar="DIR", help="Also use the rule pages in this folder, or this page. Repeatable."),
 ]
 Select = Annotated[
     list[str] | None,

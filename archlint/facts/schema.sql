@@ -9,8 +9,8 @@
 -- One row: the file as a whole.
 CREATE TABLE model (
     name             TEXT,              -- the model's own name
-    format           TEXT NOT NULL,     -- keras_h5 | keras_zip | onnx
-    producer         TEXT,              -- keras, tf2onnx, pytorch …
+    format           TEXT NOT NULL,     -- keras_h5 | keras_zip
+    producer         TEXT,              -- keras
     producer_version TEXT,              -- as the file states it; never to be trusted to silence a rule
     compiled         INTEGER NOT NULL,  -- 1: the file carries a training configuration
     layers           INTEGER NOT NULL,  -- rows in `layer`

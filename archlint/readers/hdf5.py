@@ -5,6 +5,7 @@ one flipped byte.
 """
 
 import importlib
+import struct
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -92,7 +93,8 @@ def _parsing() -> Iterator[None]:
         raise ReadError(_DAMAGED.format(reason="its structure refers to itself")) from error
     # A parser of hostile bytes can raise anything: MemoryError, AssertionError, struct.error, UnicodeError …
     except Exception as error:
-        raise ReadError(_DAMAGED.format(reason=type(error).__name__)) from error
+        kind = "bad structure" if isinstance(error, struct.error) else type(error).__name__
+        raise ReadError(_DAMAGED.format(reason=kind)) from error
 
 
 class _OnDemand:

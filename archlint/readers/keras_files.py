@@ -62,7 +62,7 @@ def read_keras(file: OpenFile) -> Model:
             members = _json_members(archive)
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError) as error:
         raise ReadError(
-            f"it is a zip archive, but damaged or cut short ({error}); save or download it again"
+            f"it begins as a zip archive, but is damaged or cut short ({error}); save or download it again"
         ) from error
     if "config.json" not in members:
         raise ReadError("it is a zip archive, but no Keras model: it has no config.json; give a .keras file")

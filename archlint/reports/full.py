@@ -17,7 +17,7 @@ def render(report: Report, width: int, quiet: bool = False, verbose: bool = Fals
     for file in report.files:
         yield from _file(file, width, verbose)
     if not quiet:
-        yield from _summary(report, width, verbose)
+        yield from summary(report, width, verbose)
 
 
 def blocks(findings: Iterable[Finding]) -> list[list[Finding]]:
@@ -87,7 +87,8 @@ def _hanging(head: Span, text: str, width: int, style: str = "") -> Iterator[Lin
     yield from rows[1:]
 
 
-def _summary(report: Report, width: int, verbose: bool) -> Iterator[Line]:
+def summary(report: Report, width: int, verbose: bool) -> Iterator[Line]:
+    """What was counted, and what was not checked and why."""
     counts = report.summary
     if counts.checked:
         yield from _not_checked(report.files, width, verbose)
@@ -140,7 +141,7 @@ def statistics(report: Report, width: int, quiet: bool = False, verbose: bool = 
         )
     if not quiet:
         yield from [()] if found else []
-        yield from _summary(report, width, verbose)
+        yield from summary(report, width, verbose)
 
 
 def plural(number: int, thing: str) -> str:

@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from archlint.reports.text import Line, Span, escaped, line, safe_text
+from archlint.reports.text import Line, Span, cells, escaped, line, safe_text, wrapped
 
 _NUMBERS = frozenset({"params", "fan_in", "fan_out"})
 _GAP = "  "
@@ -21,24 +21,31 @@ def render(path: str, model: Mapping[str, Any], layers: Sequence[Mapping[str, An
     fitting = _fitting(columns, rows, width)
     yield from table(columns[:fitting], [row[:fitting] for row in rows])
     yield ()
+    if any("(" in str(row[4]) for row in rows) and fitting > 4:
+        yield from wrapped(
+            "(in brackets: the activation of a later layer that the value meets first)", "", width, "dim"
+        )
+    if fitting < len(columns):
+        missing = ", ".join(columns[fitting:])
+        yield from wrapped(f"(no room for {missing}; a wider terminal or --format json has them)", "", width, "dim")
     yield line("parameters   ", Span(_count(model["params"]), "bold"))
     yield line("trainable    ", Span(_count(model["trainable_params"]), "bold"))
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Iterator[Line]:
     """Aligned columns: numbers to the right, all else to the left, unknown values empty."""
-    cells = [[_text(value) for value in row] for row in rows]
-    widths = [max([len(name), *(len(row[place]) for row in cells)]) for place, name in enumerate(columns)]
+    texts = [[_text(value) for value in row] for row in rows]
+    widths = [max([len(name), *(cells(row[place]) for row in texts)]) for place, name in enumerate(columns)]
     right = [_is_numeric(row[place] for row in rows) or name in _NUMBERS for place, name in enumerate(columns)]
 
     def laid(row: Sequence[str]) -> str:
         return _GAP.join(
-            text.rjust(size) if to_right else text.ljust(size)
+            " " * (size - cells(text)) + text if to_right else text + " " * (size - cells(text))
             for text, size, to_right in zip(row, widths, right, strict=True)
         )
 
     yield line(Span(laid([safe_text(name) for name in columns]).rstrip(), "bold"))
-    for row in cells:
+    for row in texts:
         yield line(laid(row).rstrip())
 
 
@@ -64,7 +71,7 @@ def _cells(layer: Mapping[str, Any]) -> list[Any]:
 def _fitting(columns: Sequence[str], rows: Sequence[Sequence[Any]], width: int) -> int:
     taken = 0
     for place, name in enumerate(columns):
-        taken += max([len(name), *(len(_text(row[place])) for row in rows)]) + len(_GAP)
+        taken += max([len(name), *(cells(_text(row[place])) for row in rows)]) + len(_GAP)
         if taken - len(_GAP) > width:
             return max(place, 4)
     return len(columns)

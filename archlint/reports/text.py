@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import sys
-import textwrap
 from collections.abc import Iterable
 from typing import NamedTuple, TextIO
 
@@ -48,15 +47,30 @@ def line(*parts: Span | str) -> Line:
 
 def wrapped(text: str, indent: str, width: int, style: str = "") -> list[Line]:
     """The text as indented lines of at most `width` columns; words are never cut."""
-    limit = max(20, width - len(indent))
-    rows = textwrap.wrap(escaped(text), limit, break_long_words=False, break_on_hyphens=False) or [""]
+    rows = [""]
+    for word in escaped(text).split():
+        joined = f"{rows[-1]} {word}".lstrip()
+        if rows[-1] and cells(joined) > max(20, width - len(indent)):
+            rows.append(word)
+        else:
+            rows[-1] = joined
     return [line(indent, Span(row, style)) for row in rows]
 
 
+def cells(text: str) -> int:
+    """The columns a text takes in a terminal: Korean letters and emoji take two each."""
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
 def width_of(stream: TextIO) -> int:
-    """Columns to lay out for: the terminal's, within reason, or a fixed width in a pipe or file."""
+    """Columns to lay out for: the terminal's, within reason; in a pipe or file a fixed number, or COLUMNS if set."""
+    wished = os.environ.get("COLUMNS", "")
     if not stream.isatty():
-        return PIPE_WIDTH
+        return min(10_000, max(40, int(wished))) if wished.isdecimal() else PIPE_WIDTH
     return max(40, min(WIDEST, shutil.get_terminal_size((80, 24)).columns))
 
 

@@ -106,10 +106,17 @@ def _suggestion(rules: Iterable[Rule], word: str) -> str:
     )
 
 
-def _pages(folder: Path) -> Iterator[tuple[Path, bytes]]:
-    if not folder.is_dir():
-        raise UsageError(f"{folder} is no folder of rules")
-    for path in sorted(folder.glob("*.md")):
+def page_files(place: Path) -> list[Path]:
+    """The pages in a folder, its README left out; a file is a page itself."""
+    if not place.is_dir():
+        return [place]
+    return [path for path in sorted(place.glob("*.md")) if path.name.lower() != "readme.md"]
+
+
+def _pages(place: Path) -> Iterator[tuple[Path, bytes]]:
+    if not place.exists():
+        raise UsageError(f"{place} does not exist; give a rule page or a folder of them")
+    for path in page_files(place):
         try:
             yield path, path.read_bytes()
         except OSError as error:

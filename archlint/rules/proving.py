@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from archlint.errors import ArchlintError, QueryError
-from archlint.rules.catalogue import parse_and_prove
+from archlint.rules.catalogue import page_files, parse_and_prove
 from archlint.rules.engine import run
 from archlint.rules.examples import Specimen, build
 from archlint.rules.finding import Report, Value
@@ -91,7 +91,7 @@ def _rows(sandbox: Sandbox, sql: str) -> set[tuple[Value, ...]] | None:
 
 def _expanded(paths: Iterable[Path]) -> Iterator[Path]:
     for path in paths:
-        yield from sorted(path.glob("*.md")) if path.is_dir() else [path]
+        yield from page_files(path)
 
 
 def _parsed(path: Path) -> PageResult:

@@ -1,4 +1,6 @@
-"""The templates of messages: `{column}` or `{column:FORMATSPEC}`, and nothing else.
+"""The templates of messages: `{column}`, `{column:FORMATSPEC}` or `{column:# thing}`, and nothing else.
+
+`# layer` counts things: `1 layer`, `2 layers`.
 
 A subset of `str.format` on purpose: attribute and index access, conversions and field widths have no place in a page
 that may come from a stranger.
@@ -11,7 +13,7 @@ from string import Formatter
 from archlint.rules.finding import Value
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_SPEC = re.compile(r"\+?,?(\.[0-9])?[defgs%]?")
+_SPEC = re.compile(r"\+?,?(\.[0-9])?[defgs%]?|# [a-z0-9 ]+")
 _UNKNOWN = "?"
 
 
@@ -37,7 +39,7 @@ def _column(name: str, spec: str, conversion: str | None) -> str:
     if conversion:
         raise ValueError(f"{{{name}!{conversion}}} has a conversion: write {{{name}}}")
     if not _SPEC.fullmatch(spec):
-        raise ValueError(f"{{{name}:{spec}}} has an unknown format: use one like `,` `.2g` `.1f` `.0%`")
+        raise ValueError(f"{{{name}:{spec}}} has an unknown format: use one like `,` `.2g` `.1f` `.0%` `# layer`")
     return name
 
 
@@ -52,6 +54,8 @@ def _shown(name: str, value: Value, spec: str) -> str:
     if value is None:
         return _UNKNOWN
     try:
+        if spec.startswith("#"):
+            return f"{value:,} {spec[2:]}{'' if value == 1 else 's'}"
         return format(value, spec)
     except ValueError as error:
         raise ValueError(f"{{{name}:{spec}}} cannot show {value!r} ({error})") from error

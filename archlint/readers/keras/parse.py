@@ -62,7 +62,7 @@ def _no_graph(class_name: str | None, config: Mapping[str, Any]) -> str:
     kind = config.get("name") or class_name or "the model"
     return (
         f"it holds no layer graph: {kind} is a subclassed model, and of those Keras stores only the constructor's "
-        "arguments; build it as a Functional or Sequential model, or export it to ONNX"
+        "arguments; build it as a Functional or Sequential model"
     )
 
 
