@@ -12,6 +12,47 @@ from archlint.facts import build
 from archlint.graph import Layer, Model
 from archlint.readers import open_model
 
+PAGE = """\
+---
+code: {code}
+name: {name}
+severity: {severity}
+stage: stable
+formats: [keras]
+message: {message}
+advice: "make {{layer}} smaller"
+sources: [measured]
+---
+# Wide layers
+
+## What it does
+Fires on wide layers.
+
+## Why
+They are wide.
+
+## When it does not matter
+Never.
+
+## Fires
+A wide layer.
+```python
+model = keras.Sequential([keras.Input((2,)), layers.Dense(64)])
+```
+
+## Stays silent
+A narrow layer.
+```python
+model = keras.Sequential([keras.Input((2,)), layers.Dense(2)])
+```
+
+## Check
+```sql
+{sql}
+```
+"""
+"""A rule page; the braces of its templates are doubled."""
+
 H5_STRINGS = {
     "variable-length ascii": lambda text: (text.encode(), h5py.string_dtype("ascii")),
     "variable-length utf-8": lambda text: (text, h5py.string_dtype("utf-8")),

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from support import PAGE
 
 from archlint.errors import PageError, QueryError, UsageError
 from archlint.rules import catalogue, sandbox
@@ -23,52 +24,13 @@ from archlint.rules.sandbox import FUNCTIONS, run_query
 from archlint.rules.sql import refusals
 from archlint.rules.template import columns, fill
 
-PAGE = """\
----
-code: {code}
-name: {name}
-severity: advice
-stage: stable
-formats: [keras]
-message: {message}
-advice: "make {{layer}} smaller"
-sources: [measured]
----
-# Wide layers
-
-## What it does
-Fires on wide layers.
-
-## Why
-They are wide.
-
-## When it does not matter
-Never.
-
-## Fires
-A wide layer.
-```python
-model = keras.Sequential([keras.Input((2,)), layers.Dense(64)])
-```
-
-## Stays silent
-A narrow layer.
-```python
-model = keras.Sequential([keras.Input((2,)), layers.Dense(2)])
-```
-
-## Check
-```sql
-{sql}
-```
-"""
 WIDE = "SELECT name AS layer, units AS units FROM layer WHERE units > 10"
 MESSAGE = '"{layer} has {units:,} units"'
 
 
 def page(folder: Path, sql: str = WIDE, message: str = MESSAGE, code: str = "TST001", name: str = "wide-layer") -> Path:
     path = folder / f"{code}-{name}.md"
-    path.write_text(PAGE.format(code=code, name=name, message=message, sql=sql), encoding="utf-8")
+    path.write_text(PAGE.format(severity="advice", code=code, name=name, message=message, sql=sql), encoding="utf-8")
     return path
 
 

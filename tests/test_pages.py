@@ -10,7 +10,6 @@ import os
 from collections.abc import Iterator
 from difflib import unified_diff
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -25,7 +24,6 @@ PAGES = page_files(ROOT / "rules")
 SNAPSHOT = Path(__file__).parent / "snapshots" / "examples.json"
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-needs_keras = pytest.mark.skipif(find_spec("keras") is None, reason="examples are built with Keras")
 
 
 @cache
@@ -61,13 +59,11 @@ def test_the_pages_load_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert len(load()) == len(PAGES)
 
 
-@needs_keras
 @every_page
 def test_examples_hold_and_each_condition_is_needed(page: Path) -> None:
     assert "\n".join(result(page).failures) == ""
 
 
-@needs_keras
 def test_every_rule_on_every_example_is_as_recorded() -> None:
     fired = json.dumps(dict(_fired()), indent=1) + "\n"
     if os.environ.get("ARCHLINT_UPDATE_SNAPSHOTS"):
@@ -133,7 +129,6 @@ WHERE units > 10
 """
 
 
-@needs_keras
 class TestProving:
     def prove(self, folder: Path, old: str = "", new: str = "") -> PageResult:
         page = folder / "TST001-wide-layer.md"
