@@ -91,6 +91,14 @@ class Layer:
         """The traits of this layer's kind."""
         return KINDS[self.kind]
 
+    @property
+    def activation(self) -> str | None:
+        """Its own activation, `linear` if it has none, None for a layer that cannot have one."""
+        traits, own = self.traits, self.args.get("activation")
+        if isinstance(own, str) and (traits.affine or traits.recurrent or traits.activation):
+            return own
+        return "linear" if traits.affine else None
+
 
 @dataclass(frozen=True, slots=True)
 class Call:

@@ -6,7 +6,7 @@ Each is one pass over the calls, forwards or backwards.
 from dataclasses import dataclass
 
 from archlint.analyses.wiring import Wiring, is_transparent
-from archlint.graph import Call, Layer
+from archlint.graph import Call
 
 _GATES = frozenset({"multiply", "dot"})
 _SUMS = frozenset({"add", "subtract", "average"})
@@ -104,12 +104,3 @@ def is_plain_stack(wiring: Wiring) -> bool:
         and sources == 1
         and all(single(number, call) for number, call in enumerate(model.calls))
     )
-
-
-def own_activation(layer: Layer) -> str | None:
-    """A layer's own activation, None for layers that cannot have one."""
-    traits = layer.traits
-    own = layer.args.get("activation")
-    if isinstance(own, str) and (traits.affine or traits.recurrent or traits.activation):
-        return own
-    return "linear" if traits.affine else None

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from math import prod
 
 from archlint.analyses.weights import Weight, declared_weights, fans, kernel
-from archlint.graph import Call, Model, Shape, Tensor, release
+from archlint.analyses.wiring import Wiring
+from archlint.graph import Layer, Shape, Tensor, release
 
 _WEIGHTLESS = frozenset({"lambda", "operation"})
 """Opaque in what they compute, but functions: they hold no weights."""
@@ -21,24 +22,25 @@ class Parameters:
     kernel: Shape | None = None
 
 
-def parameters(model: Model, shapes: Mapping[Tensor, Shape]) -> list[Parameters]:
-    """The parameters of every layer, in the order of `model.layers`."""
-    first: dict[int, Call] = {}
-    for call in model.calls:
-        first.setdefault(call.layer, call)
-    version = release(model.producer_version)
-    declared = [
-        ()
-        if layer.kind in _WEIGHTLESS
-        else declared_weights(layer, [shapes.get(tensor) for tensor in first[index].inputs], version)
-        for index, layer in enumerate(model.layers)
-    ]
+def parameters(wiring: Wiring, shapes: Mapping[Tensor, Shape]) -> list[Parameters]:
+    """The parameters of every layer, in the order of the model's layers."""
+    model = wiring.model
+    declared = [_declared(wiring, index, shapes) for index in range(len(model.layers))]
     # Reading what is stored costs time, so it is asked only for what the settings do not tell.
     stored = model.weight_shapes() if any(weights is None for weights in declared) else {}
     return [
-        _measured(model, index, _from_file(stored.get(layer.name)) if declared[index] is None else declared[index])
-        for index, layer in enumerate(model.layers)
+        _measured(layer, _from_file(stored.get(layer.name)) if weights is None else weights)
+        for layer, weights in zip(model.layers, declared, strict=True)
     ]
+
+
+def _declared(wiring: Wiring, index: int, shapes: Mapping[Tensor, Shape]) -> tuple[Weight, ...] | None:
+    layer, call = wiring.model.layers[index], wiring.model.calls[wiring.calls_of[index][0]]
+    if layer.kind in _WEIGHTLESS:
+        return ()
+    return declared_weights(
+        layer, [shapes.get(tensor) for tensor in call.inputs], release(wiring.model.producer_version)
+    )
 
 
 def _from_file(shapes: Iterable[Shape] | None) -> tuple[Weight, ...] | None:
@@ -49,10 +51,9 @@ def _from_file(shapes: Iterable[Shape] | None) -> tuple[Weight, ...] | None:
     return tuple(Weight("kernel" if shape is largest and len(shape) > 1 else "stored", shape, True) for shape in known)
 
 
-def _measured(model: Model, index: int, weights: tuple[Weight, ...] | None) -> Parameters:
+def _measured(layer: Layer, weights: tuple[Weight, ...] | None) -> Parameters:
     if weights is None:
         return Parameters()
-    layer = model.layers[index]
     found = kernel(weights)
     return Parameters(
         count=sum(prod(weight.shape) for weight in weights),

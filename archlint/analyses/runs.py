@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from archlint.analyses.trails import Link
+from archlint.analyses.wiring import Wiring
 from archlint.graph import Model, Shape, Tensor
 
 
@@ -21,15 +22,15 @@ class Runs:
         return first, None if first is None else self.length[first]
 
 
-def chains(model: Model, links: Sequence[Link]) -> Runs:
+def chains(wiring: Wiring, links: Sequence[Link]) -> Runs:
     """Runs of affine layers with nothing that rescales the signal between them: no norm, merge, fork or recurrence."""
-    calls = Counter(call.layer for call in model.calls)
 
     def continues(link: Link) -> bool:
         trail = link.trail
-        return trail.sole and trail.norms == 0 and calls[link.dst] == calls[trail.src] == 1
+        unshared = len(wiring.calls_of[link.dst]) == len(wiring.calls_of[trail.src]) == 1
+        return trail.sole and trail.norms == 0 and unshared
 
-    return _runs(links, lambda layer: model.layers[layer].traits.affine, continues)
+    return _runs(links, lambda layer: wiring.model.layers[layer].traits.affine, continues)
 
 
 def stacks(model: Model, links: Sequence[Link], shapes: dict[Tensor, Shape]) -> Runs:
@@ -54,12 +55,12 @@ def _runs(links: Sequence[Link], member: Callable[[int], bool], continues: Calla
     return Runs(first, Counter(first.values()))
 
 
-def classes(model: Model, links: Sequence[Link], heads: dict[int, int | None]) -> dict[int, int]:
+def classes(wiring: Wiring, links: Sequence[Link], heads: dict[int, int | None]) -> dict[int, int]:
     """The width of the softmax output that the only way from a layer leads to, by layer; `heads` are those outputs'."""
-    calls = Counter(call.layer for call in model.calls)
     found = {layer: width for layer, width in heads.items() if width is not None}
     for link in reversed(links):
         src, dst = link.trail.src, link.dst
-        if link.trail.sole and calls[src] == 1 and dst in found and model.layers[dst].traits.affine:
+        only = link.trail.sole and len(wiring.calls_of[src]) == 1
+        if only and dst in found and wiring.model.layers[dst].traits.affine:
             found.setdefault(src, found[dst])
     return found

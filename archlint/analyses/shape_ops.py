@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from archlint.analyses.shape_layers import Shapes, concat, merge, reshaped, shape_of_constant
+from archlint.analyses.shape_layers import Shapes, concat, merge, reshaped, same, shape_of_constant
 from archlint.analyses.shape_terms import (
     MOST_OUTPUTS,
     Dim,
@@ -30,11 +30,6 @@ from archlint.analyses.shape_terms import (
     wholes,
 )
 from archlint.graph import Shape
-
-
-def same(use: Use) -> Shape:
-    """Sorting, flipping, cumulating: the shape stays."""
-    return use.input()
 
 
 def reduce(use: Use) -> Shape:

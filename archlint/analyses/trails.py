@@ -36,10 +36,9 @@ class Trail:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A tensor that arrives at a call's input number `slot`, and its trail."""
+    """A tensor that arrives at input number `slot` of the layer `dst`, and its trail."""
 
     dst: int
-    call: int
     slot: int
     trail: Trail
 
@@ -54,23 +53,22 @@ def trails(wiring: Wiring, shapes: dict[Tensor, Shape]) -> tuple[dict[Tensor, Tr
     for tensor in sorted(asked):
         by_call.setdefault(tensor.call, []).append(tensor)
     for number, call in enumerate(model.calls):
-        links += [Link(call.layer, number, slot, made[tensor]) for slot, tensor in enumerate(call.inputs)]
+        links += [Link(call.layer, slot, made[tensor]) for slot, tensor in enumerate(call.inputs)]
         layer = model.layers[call.layer]
         if is_transparent(layer, len(call.inputs)):
             flattens = layer.kind == "flatten" or (layer.kind == "reshape" and len(shapes.get(Tensor(number), ())) == 2)
             trail = _passed(made[call.inputs[0]], call.layer, layer, flattens)
         else:
-            trail = Trail(call.layer, call.layer, True, _own_activation(layer))
+            trail = Trail(call.layer, call.layer, True, _first_activation(layer))
         for tensor in by_call.get(number, ()):
             made[tensor] = replace(trail, sole=trail.sole and wiring.sole(tensor))
     return made, links
 
 
-def _own_activation(layer: Layer) -> str | None:
+def _first_activation(layer: Layer) -> str | None:
     """The activation a value starts its trail with; None where that is not known."""
-    own = layer.args.get("activation")
-    if isinstance(own, str):
-        return own
+    if layer.activation is not None:
+        return layer.activation
     traits = layer.traits
     known = layer.kind in ("input", "multi_head_attention") or not (traits.opaque or traits.merge)
     return "linear" if known else None
@@ -81,7 +79,7 @@ def _passed(trail: Trail, index: int, layer: Layer, flattens: bool) -> Trail:
     kind, traits = layer.kind, layer.traits
     prev = trail.prev if traits.pass_through else index
     other = not (kind in _COUNTED or traits.pass_through or traits.norm or traits.pool or traits.activation)
-    activation = layer.args.get("activation") if traits.activation else None
+    activation = layer.activation if traits.activation else None
     return replace(
         trail,
         prev=prev,

@@ -9,13 +9,14 @@ from archlint.graph import Layer, Model, Tensor
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """The readers of every tensor, and which calls the model's outputs depend on.
+    """The calls of every layer, the readers of every tensor, and which calls the model's outputs depend on.
 
     `readers[call]` are the calls that read any output of `call`, once per tensor read. What no output depends on is
     never computed, so it counts as a reader only of what is not computed either.
     """
 
     model: Model
+    calls_of: tuple[tuple[int, ...], ...]
     readers: tuple[tuple[int, ...], ...]
     readers_of: Mapping[Tensor, int]
     ends: frozenset[Tensor]
@@ -35,15 +36,21 @@ def wire(model: Model) -> Wiring:
     """The wiring of a model."""
     ends = frozenset(output.tensor for output in model.outputs)
     live = _live(model, ends)
+    calls_of: list[list[int]] = [[] for _ in model.layers]
     readers: list[list[int]] = [[] for _ in model.calls]
     readers_of: Counter[Tensor] = Counter()
     for number, call in enumerate(model.calls):
+        calls_of[call.layer].append(number)
         for tensor in call.inputs:
             if live[number] or not live[tensor.call]:
                 readers[tensor.call].append(number)
                 readers_of[tensor] += 1
     end_calls = frozenset(tensor.call for tensor in ends)
-    return Wiring(model, tuple(map(tuple, readers)), readers_of, ends, end_calls, live)
+    return Wiring(model, _frozen(calls_of), _frozen(readers), readers_of, ends, end_calls, live)
+
+
+def _frozen(listed: list[list[int]]) -> tuple[tuple[int, ...], ...]:
+    return tuple(map(tuple, listed))
 
 
 def _live(model: Model, ends: Iterable[Tensor]) -> tuple[bool, ...]:

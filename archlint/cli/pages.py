@@ -137,7 +137,7 @@ def test(
 
 
 def _counts(results: "Sequence[PageResult]") -> str:
-    from archlint.reports.full import plural
+    from archlint.rules.template import plural
 
     examples = plural(sum(len(result.examples) for result in results), "example")
     conditions = plural(sum(result.mutants for result in results), "condition")

@@ -1,7 +1,6 @@
 """What can be read off the shapes of a layer's tensors, and off its kernel."""
 
 from archlint.analyses import initial
-from archlint.analyses.flow import own_activation
 from archlint.analyses.parameters import Parameters
 from archlint.facts.settings import integer
 from archlint.graph import Layer, Shape
@@ -45,7 +44,7 @@ def steps(layer: Layer, shape: Shape | None) -> int | None:
 
 def softmax_units(last: Layer, shape: Shape | None) -> int | None:
     """The size of the axis that the layer's softmax runs over; None if it has no softmax."""
-    if own_activation(last) != "softmax" or not shape:
+    if last.activation != "softmax" or not shape:
         return None
     axis = last.args.get("axis", -1) if last.traits.activation else -1
     if not isinstance(axis, int):

@@ -1,12 +1,12 @@
 """The rows of the fact tables: what the analyses found, under the names that `schema.sql` explains."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from typing import Any
 
 from archlint.analyses import runs
-from archlint.analyses.flow import Flow, flow, is_plain_stack, own_activation
+from archlint.analyses.flow import Flow, flow, is_plain_stack
 from archlint.analyses.parameters import Parameters, parameters
 from archlint.analyses.shapes import infer
 from archlint.analyses.trails import Link, Trail, trails
@@ -23,12 +23,11 @@ _TRAITS = ("affine", "recurrent", "norm", "merge", "pass_through", "stochastic",
 def rows(model: Model) -> dict[str, list[Row]]:
     """The rows of every table, by the table's name."""
     study = Study(model)
-    outputs = list(study.outputs())
     return {
         "layer": [study.layer(index) for index in range(len(model.layers))],
         "edge": _distinct(study.edges()),
         "link": _distinct(study.link(link) for link in study.links),
-        "output": outputs,
+        "output": list(study.outputs()),
         "metric": list(study.metrics()),
         "model": [study.model_row()],
     }
@@ -50,19 +49,16 @@ class Study:
         self.shapes = infer(self.model)
         self.flow: Flow = flow(self.wiring)
         self.trails, self.links = trails(self.wiring, self.shapes)
-        self.calls: dict[int, list[int]] = {}
-        for number, call in enumerate(self.model.calls):
-            self.calls.setdefault(call.layer, []).append(number)
 
     @cached_property
     def parameters(self) -> list[Parameters]:
         """The parameters of each layer."""
-        return parameters(self.model, self.shapes)
+        return parameters(self.wiring, self.shapes)
 
     @cached_property
     def chains(self) -> runs.Runs:
         """Runs of affine layers."""
-        return runs.chains(self.model, self.links)
+        return runs.chains(self.wiring, self.links)
 
     @cached_property
     def stacks(self) -> runs.Runs:
@@ -79,21 +75,21 @@ class Study:
             if (trail := self.trails[output.tensor]).activation == "softmax" or _takes_softmax_itself(loss)
             if self.model.layers[trail.src].traits.affine
         }
-        return runs.classes(self.model, self.links, {index: self.units(index) for index in heads})
+        return runs.classes(self.wiring, self.links, {index: self.units(index) for index in heads})
 
     def units(self, index: int) -> int | None:
         """Features that a layer with a kernel puts out."""
         layer = self.model.layers[index]
         if not layer.traits.weighted:
             return None
-        shape = self.shapes.get(Tensor(self.calls[index][0]))
+        shape = self.shapes.get(Tensor(self.wiring.calls_of[index][0]))
         if shape:
             return shape[measures.channel_axis(layer, shape)]
         return measures.declared_units(layer)
 
     def layer(self, index: int) -> Row:
         """The row of a layer."""
-        layer, numbers = self.model.layers[index], self.calls[index]
+        layer, numbers = self.model.layers[index], self.wiring.calls_of[index]
         return {
             "id": index,
             "name": layer.name,
@@ -118,13 +114,13 @@ class Study:
             "frozen_before": any(self.flow.frozen_before[number] for number in numbers),
         }
 
-    def _role(self, layer: Layer, numbers: list[int]) -> str:
+    def _role(self, layer: Layer, numbers: Sequence[int]) -> str:
         if layer.kind == "input":
             return "input"
         return "hidden" if any(self.flow.feeds_kernel[number] for number in numbers) else "output"
 
-    def _effective_activation(self, layer: Layer, numbers: list[int]) -> str | None:
-        own = own_activation(layer)
+    def _effective_activation(self, layer: Layer, numbers: Sequence[int]) -> str | None:
+        own = layer.activation
         if own != "linear":
             return own
         met = {self.flow.next_activation[number] for number in numbers}
@@ -219,7 +215,7 @@ class Study:
 def _last_activation(last: Layer, trail: Trail) -> str | None:
     if last.traits.pool and trail.norms == trail.others == 0:
         return trail.activation  # pooling picks or averages values and leaves them in their range
-    return own_activation(last)
+    return last.activation
 
 
 def _takes_softmax_itself(loss: Loss | None) -> bool:

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from archlint.analyses import initial
-from archlint.analyses.flow import own_activation
 from archlint.analyses.trails import rate
 from archlint.graph import Layer
 
@@ -23,7 +22,7 @@ def settings(layer: Layer) -> dict[str, Any]:
         "padding": _text(args.get("padding")),
         "data_format": _text(args.get("data_format")),
         "axis": _axis(args.get("axis")),
-        "activation": own_activation(layer),
+        "activation": layer.activation,
         "recurrent_activation": _text(args.get("recurrent_activation")),
         "use_bias": _boolean(args.get("use_bias")),
         "initializer": initializer["name"] if isinstance(initializer, dict) else None,

@@ -1,8 +1,8 @@
 """The facts as a SQLite database in memory."""
 
 import sqlite3
-from collections.abc import Mapping
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from archlint.facts.rows import Row, rows
@@ -37,10 +37,11 @@ def build(model: Model) -> sqlite3.Connection:
     """A database of all facts about a model. The caller closes it."""
     connection = sqlite3.connect(":memory:")
     connection.executescript(schema())
-    for table, found in rows(model).items():
+    tables = rows(model)
+    for table, found in tables.items():
         _insert(connection, table, found)
     connection.executescript(_INDEXES)
-    connection.create_function("reaches", 2, _Reach(connection), deterministic=True)
+    connection.create_function("reaches", 2, _Reach(tables["edge"]), deterministic=True)
     return connection
 
 
@@ -81,15 +82,20 @@ def _storable(value: object) -> object:
 class _Reach:
     """`reaches(a, b)`: whether layer b depends on layer a.
 
-    What depends on a layer is found when it is first asked for, and kept for the last layer asked: rules ask for one
-    layer after another.
+    Few queries ask, so nothing is worked out before one does. What depends on a layer is kept for the last layers asked
+    for: queries go through them one after another.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._readers: dict[int, list[int]] = {}
-        for src, dst in connection.execute("SELECT src, dst FROM edge"):
-            self._readers.setdefault(src, []).append(dst)
+    def __init__(self, edges: Sequence[Row]) -> None:
+        self._edges = edges
         self._of = lru_cache(maxsize=8)(self._behind)
+
+    @cached_property
+    def _readers(self) -> Mapping[int, Sequence[int]]:
+        readers: dict[int, list[int]] = {}
+        for edge in self._edges:
+            readers.setdefault(edge["src"], []).append(edge["dst"])
+        return readers
 
     def __call__(self, a: int | None, b: int | None) -> bool | None:
         return None if a is None or b is None else b in self._of(a)

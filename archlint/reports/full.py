@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from archlint.reports.contract import Checked, Report
 from archlint.reports.text import Line, Span, line, safe_text, wrapped
 from archlint.rules.finding import Finding, NotChecked
+from archlint.rules.template import plural
 
 STYLES = {"error": "bold red", "warning": "bold yellow", "advice": "bold cyan"}
 _INDENT = " " * 9
@@ -71,9 +72,14 @@ def _places(block: Sequence[Finding], verbose: bool) -> str:
     names = [safe_text(finding.layer or "the model") for finding in block]
     if len(names) == 1:
         return names[0]
-    shown = names if verbose or len(names) <= _SHOWN + 1 else names[:_SHOWN]
-    rest = f", … +{len(names) - len(shown)}" if len(shown) < len(names) else ""
-    return f"{len(names)} layers: {', '.join(shown)}{rest}"
+    return f"{len(names)} layers: {_listed(names, verbose)}"
+
+
+def _listed(names: Sequence[str], verbose: bool) -> str:
+    """The names in a row; only the first few of many, unless all are asked for."""
+    if verbose or len(names) <= _SHOWN + 1:
+        return ", ".join(names)
+    return ", ".join((*names[:_SHOWN], f"… +{len(names) - _SHOWN}"))
 
 
 def _labelled(label: str, text: str, width: int, style: str = "") -> Iterator[Line]:
@@ -117,12 +123,9 @@ def _not_checked(files: Sequence[Checked], width: int, verbose: bool) -> Iterato
             holders.setdefault(unjudged.why, set()).add(file.path)
     for why, rules in by_reason.items():
         needs = sorted({need for unjudged in rules.values() for need in unjudged.needs})
-        named = (
-            list(rules) if verbose or len(rules) <= _SHOWN + 1 else [*list(rules)[:_SHOWN], f"… +{len(rules) - _SHOWN}"]
-        )
         where = f" in {plural(len(holders[why]), 'file')}" if len(files) > 1 else ""
         lacking = f"; needs {', '.join(needs)}" if verbose and needs else ""
-        text = f"{plural(len(rules), 'rule')}{where} ({', '.join(named)}): {safe_text(why)}{lacking}"
+        text = f"{plural(len(rules), 'rule')}{where} ({_listed(list(rules), verbose)}): {safe_text(why)}{lacking}"
         yield from _hanging(Span("not checked: ", "dim"), text, width, "dim")
     if by_reason:
         yield ()
@@ -142,8 +145,3 @@ def statistics(report: Report, width: int, quiet: bool = False, verbose: bool = 
     if not quiet:
         yield from [()] if found else []
         yield from summary(report, width, verbose)
-
-
-def plural(number: int, thing: str) -> str:
-    """`1 file`, `2 files`."""
-    return f"{number:,} {thing}{'' if number == 1 else 's'}"

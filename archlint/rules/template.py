@@ -27,6 +27,11 @@ def fill(template: str, row: Mapping[str, Value]) -> str:
     return "".join(_pieces(template, row))
 
 
+def plural(number: Value, thing: str) -> str:
+    """`1 file`, `2 files`; ValueError if it is no number."""
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def _fields(template: str) -> Iterator[tuple[str, str, str, str | None]]:
     for literal, name, spec, conversion in Formatter().parse(template):
         if name is not None:
@@ -55,7 +60,7 @@ def _shown(name: str, value: Value, spec: str) -> str:
         return _UNKNOWN
     try:
         if spec.startswith("#"):
-            return f"{value:,} {spec[2:]}{'' if value == 1 else 's'}"
+            return plural(value, spec[2:])
         return format(value, spec)
     except ValueError as error:
         raise ValueError(f"{{{name}:{spec}}} cannot show {value!r} ({error})") from error
