@@ -897,3 +897,15 @@ def test_wide_letters_take_two_columns_each(archlint: Archlint, tmp_path: Path) 
     rows = archlint("show", path).out.splitlines()
     starts = {cell_len(row[: row.index("Dense")]) for row in rows if "Dense" in row}
     assert len(starts) == 1
+
+
+def test_testing_pages_without_keras_is_one_sentence(
+    archlint: Archlint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "keras", None)  # what importing a package that is not there comes to
+    said = sentence(archlint("test", page(tmp_path)))
+    assert said == "testing pages needs Keras; install archlint with its extra `verify`"
+
+
+def test_a_line_of_code_keeps_its_spaces(archlint: Archlint) -> None:
+    assert "use_bias=False  # in conv2d\n" in archlint("check", FAULTY, "--select", "NRM001").out

@@ -48,8 +48,8 @@ def line(*parts: Span | str) -> Line:
 def wrapped(text: str, indent: str, width: int, style: str = "") -> list[Line]:
     """The text as indented lines of at most `width` columns; words are never cut."""
     rows = [""]
-    for word in escaped(text).split():
-        joined = f"{rows[-1]} {word}".lstrip()
+    for word in escaped(text).split(" "):  # not split(): in code, two spaces are two
+        joined = f"{rows[-1]} {word}" if rows[-1] else word
         if rows[-1] and cells(joined) > max(20, width - len(indent)):
             rows.append(word)
         else:

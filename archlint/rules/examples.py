@@ -6,7 +6,6 @@ Python examples are executed: testing a page means running its code, checking a 
 import importlib
 import json
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from archlint import facts
-from archlint.errors import ArchlintError, PageError
+from archlint.errors import PageError, UsageError
 from archlint.graph import Model
 from archlint.readers import open_model
 from archlint.readers.keras import from_attributes
@@ -34,7 +33,9 @@ def build(rule: Rule, example: Example) -> Specimen:
     """The facts of an example.
 
     Raises:
-        ArchlintError: the example defines no model, archlint cannot read it, or Keras is not installed.
+        PageError: the example does not run, or defines no model.
+        ReadError: archlint cannot read the model.
+        UsageError: Keras is not installed.
     """
     place = f"{rule.path}:{example.line}"
     if example.language == "json":
@@ -76,14 +77,12 @@ def _save(place: str, example: Example, path: Path) -> None:
 
 
 def _keras() -> Any:
-    if "keras" in sys.modules:
-        return sys.modules["keras"]
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         with _silence():
             return importlib.import_module("keras")
     except ImportError as error:
-        raise ArchlintError("examples need Keras: pip install archlint[verify]") from error
+        raise UsageError("testing pages needs Keras; install archlint with its extra `verify`") from error
 
 
 @contextmanager

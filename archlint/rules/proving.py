@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from archlint.errors import ArchlintError, QueryError
+from archlint.errors import ArchlintError, PageError, QueryError, ReadError
 from archlint.rules.catalogue import page_files, parse_and_prove
 from archlint.rules.engine import run
 from archlint.rules.examples import Specimen, build
@@ -55,7 +55,7 @@ def prove_page(rule: Rule, rules: Sequence[Rule]) -> PageResult:
         try:
             specimen = build(rule, example)
             report = run(rules, specimen.connection, specimen.absent)
-        except ArchlintError as error:
+        except (PageError, ReadError) as error:  # not a missing Keras, which is no fault of the page
             failures.append(str(error))
             continue
         specimens.append(specimen)
