@@ -68,6 +68,18 @@ DROPOUTS = frozenset({"dropout", "spatial_dropout", "alpha_dropout", "gaussian_d
 
 
 @dataclass(frozen=True, slots=True)
+class Weight:
+    """One weight; `trainable` is before `Layer.trainable` is applied (moving statistics: False).
+
+    Names and the order of dimensions are Keras 3's, whatever the format: a dense kernel is (inputs, units).
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    trainable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Layer:
     """One layer: its path, what kind of thing it is, and its settings under Keras 3's argument names.
 
@@ -75,6 +87,7 @@ class Layer:
     `{"name": snake_case, **config}`, and `activation` is a snake_case name (`custom` where the file names a function
     of its own). `wrapper` is the class of a wrapper that was taken off; `time_distributed` counts how many axes after
     the batch the layer is mapped over; `backward` holds the settings of the second direction of a bidirectional layer.
+    `weights` are those that the file itself shows the layer to have; None where they follow from its settings.
     """
 
     name: str
@@ -85,6 +98,7 @@ class Layer:
     time_distributed: int = 0
     backward: "Layer | None" = None
     trainable: bool = True
+    weights: tuple[Weight, ...] | None = None
 
     @property
     def traits(self) -> Traits:
@@ -155,11 +169,62 @@ class Training:
 
 
 @dataclass(frozen=True, slots=True)
+class Node:
+    """One operation as an ONNX file stores it, before operations were put together to layers.
+
+    `layer` is the layer it became part of, None if it only prepares constants or nothing depends on it. `idle`: it
+    hands its input on unchanged. `training`: it does what is only right while training. `random`: it draws numbers.
+    """
+
+    name: str
+    op_type: str
+    domain: str
+    layer: int | None
+    live: bool
+    idle: bool = False
+    training: bool = False
+    random: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTensor:
+    """A tensor as an ONNX file stores it. `readers` are the nodes that read it; `fault` is what is wrong with where
+    its bytes are said to be."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    nbytes: int
+    readers: int
+    layer: int | None
+    is_input: bool = False
+    external: bool = False
+    fault: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What only a file in an exchange format (ONNX) has: its versions, nodes and stored tensors.
+
+    `lifted` counts the nodes whose meaning is known: they are part of a layer that is not opaque, or prepare constants.
+    """
+
+    ir_version: int
+    opset: int
+    nodes: tuple[Node, ...]
+    tensors: tuple[StoredTensor, ...]
+    lifted: int
+    gradients: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """A whole model. `calls` are in topological order, `layers` in the order of their first call.
 
     `absent` names the facts the file cannot supply (`model.optimizer`), each with the reason in words.
-    `weight_shapes` reads, on demand, the shapes of the stored weights by layer path.
+    `weight_shapes` reads, on demand, the shapes of the stored weights by layer path. `shapes` are those of all
+    tensors, where the reader has to know them anyway; None: they follow from the layers' settings. `stage` is
+    `training` for a model that can be trained as it is, `inference` for one that was exported to be run.
     """
 
     name: str | None
@@ -172,6 +237,9 @@ class Model:
     training: Training | None = None
     absent: Mapping[str, str] = field(default_factory=dict)
     weight_shapes: Callable[[], Mapping[str, tuple[Shape, ...]]] = dict
+    shapes: Mapping[Tensor, Shape] | None = None
+    stage: str = "training"
+    exchange: Exchange | None = None
 
 
 def release(version: str | None) -> tuple[int, ...]:

@@ -36,5 +36,11 @@ READ_BYTES = 64 * MIB
 HDF5_OBJECTS = 100_000
 """Groups and datasets that are looked at in one file. Largest seen: about 10,000."""
 
+ONNX_MEMORY = 384 * MIB
+"""Estimated bytes that the structure of an ONNX model takes in memory, tensors excluded. Largest seen: xx MB."""
+
+ONNX_DEPTH = 90
+"""Messages within messages of an ONNX model; protobuf gives up at 100, which is some 30 graphs. Deepest seen: xx."""
+
 SECONDS = 60
 """Time for one file."""

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
 
-from archlint.analyses.weights import Weight, declared_weights, fans, kernel
+from archlint.analyses.weights import declared_weights, fans, kernel
 from archlint.analyses.wiring import Wiring
-from archlint.graph import Layer, Shape, Tensor, release
+from archlint.graph import Layer, Shape, Tensor, Weight, release
 
 _WEIGHTLESS = frozenset({"lambda", "operation"})
 """Opaque in what they compute, but functions: they hold no weights."""
@@ -36,6 +36,8 @@ def parameters(wiring: Wiring, shapes: Mapping[Tensor, Shape]) -> list[Parameter
 
 def _declared(wiring: Wiring, index: int, shapes: Mapping[Tensor, Shape]) -> tuple[Weight, ...] | None:
     layer, call = wiring.model.layers[index], wiring.model.calls[wiring.calls_of[index][0]]
+    if layer.weights is not None:
+        return layer.weights
     if layer.kind in _WEIGHTLESS:
         return ()
     return declared_weights(

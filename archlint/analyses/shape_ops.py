@@ -235,20 +235,20 @@ def _named_axes(term: str, shape: Shape) -> tuple[list[tuple[str, Dim]], Shape]:
 
 def get_item(use: Use) -> Shape:
     """`tensor[key]`: integers drop an axis, slices shorten one, None adds one, an ellipsis skips some."""
+    return _indexed(aligned_key(use), use.input())
+
+
+def aligned_key(use: Use) -> list[Any]:
+    """The key of `tensor[key]` with an integer or a slice for each axis of the tensor, and a None for each new axis."""
     key = use.option("key", "slice_spec", position=1)
     parts = [_part(part) for part in (key if isinstance(key, (list, tuple)) else [key])]
     if parts.count(Ellipsis) > 1:
         raise UnknownError
     if Ellipsis not in parts:
         parts.append(Ellipsis)
+    skipped = len(use.input()) - sum(part is not None and part is not Ellipsis for part in parts)
     place = parts.index(Ellipsis)
-    front, back = parts[:place], parts[place + 1 :]
-    shape = use.input()
-    first = sum(part is not None for part in front)
-    last = len(shape) - sum(part is not None for part in back)
-    if first > last:
-        raise UnknownError
-    return (*_indexed(front, shape[:first]), *shape[first:last], *_indexed(back, shape[last:]))
+    return [*parts[:place], *[slice(None)] * natural(skipped), *parts[place + 1 :]]
 
 
 def _part(part: Any) -> Any:

@@ -43,6 +43,8 @@ def infer(model: Model) -> dict[Tensor, Shape]:
     Where computing gives nothing, what the file itself records of the call is taken. Of a call's further outputs only
     those that are read are kept, so that the result is never larger than the file.
     """
+    if model.shapes is not None:
+        return dict(model.shapes)
     read = {tensor for call in model.calls for tensor in call.inputs} | {output.tensor for output in model.outputs}
     shapes: dict[Tensor, Shape] = {}
     for number, call in enumerate(model.calls):

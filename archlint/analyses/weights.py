@@ -6,7 +6,7 @@ Names are Keras 3's, with a path where a layer holds sub-layers: `query/kernel`,
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from archlint.analyses.shape_equation import equation
 from archlint.analyses.shape_layers import conv_of_step, filters
@@ -24,16 +24,7 @@ from archlint.analyses.shape_terms import (
     unknown,
 )
 from archlint.analyses.shapes import KNOWN_WRAPPERS, without_time, wrappers
-from archlint.graph import Layer, Shape
-
-
-@dataclass(frozen=True, slots=True)
-class Weight:
-    """One weight; `trainable` is before `Layer.trainable` is applied (moving statistics: False)."""
-
-    name: str
-    shape: tuple[int, ...]
-    trainable: bool = True
+from archlint.graph import Layer, Shape, Weight
 
 
 Weights = tuple[Weight, ...]

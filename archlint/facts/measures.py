@@ -1,6 +1,9 @@
 """What can be read off the shapes of a layer's tensors, and off its kernel."""
 
+from math import inf
+
 from archlint.analyses import initial
+from archlint.analyses.field_layers import Length
 from archlint.analyses.parameters import Parameters
 from archlint.facts.settings import integer
 from archlint.graph import Layer, Shape
@@ -38,8 +41,13 @@ def positions(layer: Layer, shape: Shape | None) -> int | None:
 
 def steps(layer: Layer, shape: Shape | None) -> int | None:
     """The time steps that a recurrent layer runs over; None where they are open."""
-    axis = 1 + layer.time_distributed
+    axis = 0 if layer.args.get("time_major") else 1 + layer.time_distributed
     return shape[axis] if shape and layer.traits.recurrent and len(shape) > axis + 1 else None
+
+
+def finite(length: Length) -> float | None:
+    """A stretch of a map; None for all of a map of any size."""
+    return None if length == inf else float(length)
 
 
 def softmax_units(last: Layer, shape: Shape | None) -> int | None:

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
+from math import prod
 from typing import Any
 
-from archlint.analyses import runs
+from archlint.analyses import field, runs, windows
 from archlint.analyses.flow import Flow, flow, is_plain_stack
 from archlint.analyses.parameters import Parameters, parameters
 from archlint.analyses.shapes import infer
@@ -13,23 +14,28 @@ from archlint.analyses.trails import Link, Trail, trails
 from archlint.analyses.wiring import wire
 from archlint.facts import measures
 from archlint.facts.settings import settings
-from archlint.graph import Layer, Loss, Model, Optimizer, Tensor
+from archlint.graph import Layer, Loss, Model, Node, Optimizer, Tensor
+from archlint.targets import Target
 
 Row = dict[str, Any]
 
 _TRAITS = ("affine", "recurrent", "norm", "merge", "pass_through", "stochastic", "opaque", "weighted")
 
 
-def rows(model: Model) -> dict[str, list[Row]]:
+def rows(model: Model, target: Target | None = None) -> dict[str, list[Row]]:
     """The rows of every table, by the table's name."""
-    study = Study(model)
+    study = Study(model, target)
     return {
         "layer": [study.layer(index) for index in range(len(model.layers))],
         "edge": _distinct(study.edges()),
         "link": _distinct(study.link(link) for link in study.links),
         "output": list(study.outputs()),
         "metric": list(study.metrics()),
+        "sliding": list(study.sliding()),
+        "field": list(study.fields()),
         "model": [study.model_row()],
+        "node": list(study.nodes()),
+        "tensor": list(study.tensors()),
     }
 
 
@@ -43,6 +49,7 @@ class Study:
     """All analyses of one model, and the rows that come out of them."""
 
     model: Model
+    target: Target | None = None
 
     def __post_init__(self) -> None:
         self.wiring = wire(self.model)
@@ -190,6 +197,28 @@ class Study:
             for name in names:
                 yield {"output": number, "name": name}
 
+    def sliding(self) -> Iterator[Row]:
+        """The rows of `sliding`."""
+        for layer, axes in windows.of_layers(self.model, self.shapes).items():
+            for axis, window in enumerate(axes):
+                sizes = asdict(window)
+                yield {"layer": layer, "axis": axis, **sizes, "reach": window.reach, "covered": window.covered}
+
+    def fields(self) -> Iterator[Row]:
+        """The rows of `field`."""
+        for layer, axes in field.fields(self.model, self.shapes).items():
+            for axis, (incoming, outgoing) in enumerate(axes):
+                yield {
+                    "layer": layer,
+                    "axis": axis,
+                    "input_size": outgoing.size,
+                    "incoming_least": measures.finite(incoming.least),
+                    "incoming_most": measures.finite(incoming.most),
+                    "least": measures.finite(outgoing.least),
+                    "most": measures.finite(outgoing.most),
+                    "jump": None if outgoing.jump is None else float(outgoing.jump),
+                }
+
     def model_row(self) -> Row:
         """The one row of `model`."""
         model, kernels = self.model, [layer for layer in self.model.layers if layer.traits.weighted]
@@ -200,6 +229,8 @@ class Study:
             "format": model.format,
             "producer": model.producer,
             "producer_version": model.producer_version,
+            "target": self.target,
+            "stage": model.stage,
             "compiled": model.training is not None,
             "layers": len(model.layers),
             "depth": self.flow.depth,
@@ -209,7 +240,40 @@ class Study:
             "dtype_policy": next((layer.args.get("dtype") for layer in kernels), None),
             "optimizer": compiled.pop("name") or None,
             **compiled,
+            **self._versions(),
         }
+
+    def _versions(self) -> Row:
+        found = self.model.exchange
+        return {
+            "opset": found.opset if found else None,
+            "ir_version": found.ir_version if found else None,
+            "nodes": len(found.nodes) if found else None,
+            "lifted": found.lifted if found else None,
+            "gradients": found.gradients if found else None,
+        }
+
+    def nodes(self) -> Iterator[Row]:
+        """The rows of `node`."""
+        for number, node in enumerate(self.model.exchange.nodes if self.model.exchange else ()):
+            yield {"id": number, **{field.name: getattr(node, field.name) for field in fields(Node)}}
+
+    def tensors(self) -> Iterator[Row]:
+        """The rows of `tensor`."""
+        for number, tensor in enumerate(self.model.exchange.tensors if self.model.exchange else ()):
+            yield {
+                "id": number,
+                "name": tensor.name,
+                "dtype": tensor.dtype,
+                "shape": "x".join(map(str, tensor.shape)),
+                "elements": prod(tensor.shape),
+                "bytes": tensor.nbytes,
+                "readers": tensor.readers,
+                "layer": tensor.layer,
+                "is_input": tensor.is_input,
+                "external": tensor.external,
+                "fault": tensor.fault,
+            }
 
 
 def _last_activation(last: Layer, trail: Trail) -> str | None:

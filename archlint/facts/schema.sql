@@ -4,14 +4,18 @@
 -- file"; a comparison with NULL is never true, so a rule that needs an unknown value stays silent. A column whose
 -- comment begins with [training] is only there when the file carries a training configuration; [shape] only when
 -- the file tells the shape of its inputs. Otherwise every rule that reads such a column is reported as not checked.
+-- [onnx] columns and tables are filled for ONNX files only; they are NULL or empty for Keras files.
 -- Names are those of Keras 3 and ONNX in snake_case, whatever dialect the file was written in.
 
 -- One row: the file as a whole.
 CREATE TABLE model (
     name             TEXT,              -- the model's own name
-    format           TEXT NOT NULL,     -- keras_h5 | keras_zip
-    producer         TEXT,              -- keras
+    format           TEXT NOT NULL,     -- keras_h5 | keras_zip | onnx
+    producer         TEXT,              -- keras, pytorch, tf2onnx …
     producer_version TEXT,              -- as the file states it; never to be trusted to silence a rule
+    target           TEXT,              -- the runtime named with --target: onnxruntime | tensorrt | coreml | nnapi; NULL: none
+    stage            TEXT NOT NULL,     -- training: it can be trained as it is (every Keras file, an ONNX export in training mode);
+                                        -- inference: it was exported to be run, dropout and the like are taken out
     compiled         INTEGER NOT NULL,  -- 1: the file carries a training configuration
     layers           INTEGER NOT NULL,  -- rows in `layer`
     depth            INTEGER NOT NULL,  -- layers with a kernel on the longest path from an input to an output
@@ -26,7 +30,13 @@ CREATE TABLE model (
     clipnorm         REAL,              -- [training] NULL: not set (0 in a file means not set, too)
     clipvalue        REAL,              -- [training] NULL: not set
     global_clipnorm  REAL,              -- [training] NULL: not set
-    weight_decay     REAL               -- [training] NULL: not set
+    weight_decay     REAL,              -- [training] NULL: not set
+    opset            INTEGER,           -- [onnx] version of ONNX's own operators that the file asks for
+    ir_version       INTEGER,           -- [onnx] version of the file format
+    nodes            INTEGER,           -- [onnx] nodes of the graph, functions unfolded
+    lifted           INTEGER,           -- [onnx] nodes whose meaning is known: they are part of a layer that is not opaque,
+                                        -- or work out constants and shapes
+    gradients        INTEGER            -- [onnx] 1: the graph computes gradients or carries a training procedure
 ) STRICT;
 
 -- One row per layer, in topological order. A layer that is called several times (shared) has one row.
@@ -171,4 +181,63 @@ CREATE TABLE output (
 CREATE TABLE metric (
     output         INTEGER NOT NULL REFERENCES output, -- [training] the output it measures
     name           TEXT NOT NULL        -- [training] accuracy, binary_accuracy, mean_absolute_error …
+) STRICT;
+
+-- [onnx] One row per node of the file, those in the bodies of If, Loop and Scan included, before nodes are put together
+-- to layers. Constant nodes are no rows here: they are constants.
+CREATE TABLE node (
+    id             INTEGER PRIMARY KEY, -- topological
+    name           TEXT NOT NULL,       -- its path; nodes without a name are called after their operator
+    op_type        TEXT NOT NULL,       -- Conv, Gemm …
+    domain         TEXT NOT NULL,       -- empty for ONNX's own operators
+    layer          INTEGER REFERENCES layer, -- the layer it became part of; NULL: it works out constants or shapes, or changes nothing
+    live           INTEGER NOT NULL,    -- 0: no output of the model depends on it
+    idle           INTEGER NOT NULL,    -- 1: it hands on what it gets: Identity, a cast to the same type, a reshape to the same shape
+    training       INTEGER NOT NULL,    -- 1: a dropout or batch norm that does what it does in training
+    random         INTEGER NOT NULL     -- 1: it draws numbers
+) STRICT;
+
+-- [onnx] One row per stored tensor (initializer).
+CREATE TABLE tensor (
+    id             INTEGER PRIMARY KEY,
+    name           TEXT NOT NULL,
+    dtype          TEXT NOT NULL,       -- float, double, float16, int64 … as in ONNX's text syntax
+    shape          TEXT NOT NULL,       -- `64x3x7x7`; empty for a single number
+    elements       INTEGER NOT NULL,
+    bytes          INTEGER NOT NULL,    -- that its elements take; for strings 0
+    readers        INTEGER NOT NULL,    -- nodes that read it, and 1 if it is an output of the model; 0: unused
+    layer          INTEGER REFERENCES layer, -- the first layer that reads it
+    is_input       INTEGER NOT NULL,    -- 1: it is listed among the graph's inputs, too, so a caller may replace it
+    external       INTEGER NOT NULL,    -- 1: its bytes are in another file
+    fault          TEXT                 -- what is wrong with where they are said to be: missing, outside …; NULL: nothing
+) STRICT;
+
+-- One row per layer and axis of places along which it slides a window: convolutions, pools and their relatives.
+CREATE TABLE sliding (
+    layer          INTEGER NOT NULL REFERENCES layer,
+    axis           INTEGER NOT NULL,    -- 0: the first axis of the layer's places (height, or time), 1: the second …
+    kernel         INTEGER NOT NULL,    -- taps of the window
+    stride         INTEGER NOT NULL,    -- of a transposed convolution: on the side of its output, like all of this but `places`
+    dilation       INTEGER NOT NULL,
+    reach          INTEGER NOT NULL,    -- places from the first tap to the last one, both included
+    covered        INTEGER NOT NULL,    -- of `stride` neighbouring places, how many some tap meets; fewer than stride: gaps
+    places         INTEGER              -- [shape] places of its input along the axis (the fewest, if it is called several times)
+) STRICT;
+
+-- One row per layer and axis of the input's map: how wide a stretch of that map one value of the layer can depend on. The
+-- map is what the first window slides over: the model's input, or what reshaping, resizing or an embedding have made of
+-- it by then. Layers before it, behind a layer that is not understood, or in models without a map have no rows. A norm's
+-- statistics of the whole map are not counted. `least` and `most` differ where several ways lead to the layer.
+CREATE TABLE field (
+    layer          INTEGER NOT NULL REFERENCES layer, -- [shape]
+    axis           INTEGER NOT NULL,    -- [shape] 0: the first axis of the map (height, or time), 1: the second …
+    input_size     INTEGER,             -- [shape] places of the map along the axis; NULL: any
+    incoming_least REAL,                -- [shape] what one value of its input sees, by the narrowest way. It can exceed input_size, because
+                                        -- a window may lie half beside the map. Where everything is seen (behind a flatten and
+                                        -- dense, a global pool, recurrence, attention): at least input_size, NULL if that is NULL
+    incoming_most  REAL,                -- [shape] by the widest way
+    least          REAL,                -- [shape] what one value of its output sees, by the narrowest way
+    most           REAL,                -- [shape] by the widest way
+    jump           REAL                 -- [shape] places of the map from what one place of the output sees to what the next one
+                                        -- sees; NULL: the output has one place only, or places in no regular order
 ) STRICT;

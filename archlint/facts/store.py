@@ -7,10 +7,13 @@ from pathlib import Path
 
 from archlint.facts.rows import Row, rows
 from archlint.graph import Model
+from archlint.targets import Target
 
 _SHAPE_FACTS = {
     "layer": "init_gain steps input_shape output_shape rank features positions fan_in fan_out params trainable_params",
     "output": "units softmax_units rank like_input",
+    "sliding": "places",
+    "field": "layer axis input_size incoming_least incoming_most least most jump",
 }
 _INDEXES = """
     CREATE INDEX edge_src ON edge(src);
@@ -19,7 +22,11 @@ _INDEXES = """
     CREATE INDEX link_dst ON link(dst);
     CREATE INDEX output_layer ON output(layer);
     CREATE INDEX output_src ON output(src);
+    CREATE INDEX node_layer ON node(layer);
+    CREATE INDEX tensor_layer ON tensor(layer);
     CREATE INDEX metric_output ON metric(output);
+    CREATE INDEX sliding_layer ON sliding(layer);
+    CREATE INDEX field_layer ON field(layer);
 """
 """Without them a rule that looks for a link of each layer takes time quadratic in the layers."""
 
@@ -33,11 +40,11 @@ def schema() -> str:
     return Path(__file__).with_name("schema.sql").read_text("utf-8")
 
 
-def build(model: Model) -> sqlite3.Connection:
-    """A database of all facts about a model. The caller closes it."""
+def build(model: Model, target: Target | None = None) -> sqlite3.Connection:
+    """A database of all facts about a model, and the runtime it is meant for. The caller closes it."""
     connection = sqlite3.connect(":memory:")
     connection.executescript(schema())
-    tables = rows(model)
+    tables = rows(model, target)
     for table, found in tables.items():
         _insert(connection, table, found)
     connection.executescript(_INDEXES)

@@ -7,11 +7,12 @@ from pathlib import Path
 from archlint.graph import Model
 from archlint.readers.gate import open_file, sniff
 from archlint.readers.keras_files import read_h5, read_keras
+from archlint.readers.onnx import read_onnx
 
-SUFFIXES = (".h5", ".hdf5", ".keras")
+SUFFIXES = (".h5", ".hdf5", ".keras", ".onnx")
 """Endings of model files, looked for in folders. What a file is, its content decides."""
 
-_READERS = {"hdf5": read_h5, "zip": read_keras}
+_READERS = {"hdf5": read_h5, "zip": read_keras, "onnx": read_onnx}
 
 
 @contextmanager

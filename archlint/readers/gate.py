@@ -10,6 +10,7 @@ from pathlib import Path
 
 from archlint.errors import ReadError
 from archlint.limits import READ_BYTES
+from archlint.readers.protobuf import is_onnx, other_kind
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 HDF5_USER_BLOCKS = (0, 512, 1024, 2048, 4096)  # HDF5 file format specification, section II.A: 0, 512 and doubling
@@ -86,13 +87,16 @@ def open_file(path: Path) -> Iterator[OpenFile]:
 
 
 def sniff(file: OpenFile) -> str:
-    """`hdf5` or `zip`, from the content; raise `ReadError` that says what the file is instead, and the way out."""
+    """`hdf5`, `zip` or `onnx`, from the content; raise `ReadError` that says what it is instead, and the way out."""
     head = file.head
     if any(head[start : start + len(HDF5_SIGNATURE)] == HDF5_SIGNATURE for start in HDF5_USER_BLOCKS):
         return "hdf5"
-    if head.startswith(b"PK\x03\x04"):
+    if head.startswith(b"PK\x03\x04") and b"/data.pkl" not in head[:300]:
         return "zip"
-    raise ReadError(_other_kind(file))
+    sentence = _other_kind(file)
+    if sentence is None and is_onnx(file):  # last, as protobuf has no signature
+        return "onnx"
+    raise ReadError(sentence or other_kind(file) or _unknown(file))
 
 
 def _open_failure(error: OSError | ValueError) -> str:
@@ -117,7 +121,13 @@ def _what_it_is(mode: int) -> str:
     return "a device"
 
 
-def _other_kind(file: OpenFile) -> str:
+def _unknown(file: OpenFile) -> str:
+    if file.path.suffix == ".onnx":
+        return "it is named .onnx, but does not begin as an ONNX model; download or export it again"
+    return "it is neither HDF5 (.h5), nor a .keras archive, nor ONNX; give a model saved by Keras or exported to .onnx"
+
+
+def _other_kind(file: OpenFile) -> str | None:
     head = file.head
     start = head.lstrip()[:200].lower()
     kinds = (
@@ -132,10 +142,25 @@ def _other_kind(file: OpenFile) -> str:
         ),
         (
             head.startswith((b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")),
-            "it is a Python pickle, which archlint never opens; save the model with model.save('name.keras')",
+            "it is a Python pickle, which archlint never opens; "
+            "save the model with model.save('name.keras') or torch.onnx.export()",
+        ),
+        (
+            head.startswith(b"PK\x03\x04"),
+            "it is a PyTorch checkpoint, which archlint never opens; export the model with torch.onnx.export()",
         ),
         (head.startswith(b"\x1f\x8b"), "it is gzip-compressed; unpack it first (gunzip)"),
         (head[257:262] == b"ustar", "it is a tar archive; unpack it first and check the model file inside"),
+        (
+            not head.startswith(b"\x08") and (b"ir_version" in start or b'"irversion"' in start),
+            "it is an ONNX model as text; save it as onnx.save(onnx.load(path, format), 'name.onnx') does",
+        ),
+        (head[4:8] == b"ORTM", "it is ONNX Runtime's own format (.ort); check the .onnx model that it was made from"),
+        (head.startswith(b"ftrt"), "it is a TensorRT engine; check the .onnx model that it was built from"),
+        (
+            head[8:10] == b'{"',
+            "it holds weights only (safetensors), no architecture, so there is nothing to judge; save the whole model",
+        ),
         (
             start.startswith(b"{"),
             "it is JSON: a configuration without a file around it; save the model with model.save('name.keras')",
@@ -149,4 +174,4 @@ def _other_kind(file: OpenFile) -> str:
     for found, sentence in kinds:
         if found:
             return sentence
-    return "it is neither HDF5 (.h5), nor a .keras archive; give a model saved by Keras"
+    return None

@@ -1,0 +1,17 @@
+"""ONNX: from the bytes of a file, whose tensors are not read, to the neutral model."""
+
+from archlint.graph import Model
+from archlint.readers.gate import OpenFile
+
+
+def read_onnx(file: OpenFile) -> Model:
+    """The model in an .onnx file.
+
+    Raises:
+        ReadError: the file is damaged, or its graph is none.
+    """
+    # Here, not above: checking a Keras file must not load what ONNX needs.
+    from archlint.readers.onnx.lift import lift
+    from archlint.readers.onnx.load import load
+
+    return lift(load(file))

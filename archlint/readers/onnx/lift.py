@@ -1,0 +1,306 @@
+"""From an ONNX graph to the neutral model: steps become layers, one by one or by pattern."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from archlint.graph import KINDS, Call, Exchange, Layer, Model, Output, StoredTensor, Tensor
+from archlint.graph import Node as NodeFact
+from archlint.readers.onnx.folded import Folded, folded, without_norm
+from archlint.readers.onnx.graph import Graph, Node, Source
+from archlint.readers.onnx.infer import infer
+from archlint.readers.onnx.meaning import Meaning, meaning, trains
+from archlint.readers.onnx.naming import Candidate, candidate, names
+from archlint.readers.onnx.patterns import best
+from archlint.readers.onnx.steps import RANDOM, Program, Step, program
+
+_GRADIENTS = "ai.onnx.preview.training"
+
+_NO_TRAINING = "an ONNX file carries no training configuration"
+_NO_DEFINITION = "an ONNX file keeps the values of weights, not how they were initialized or regularized"
+_NO_DROPOUT = "exporting for inference takes dropout out of the graph"
+_NO_MOMENTUM = "a model exported for inference keeps no momentum"
+_NEVER = {
+    _NO_TRAINING: "model.optimizer model.learning_rate model.schedule model.momentum model.clipnorm model.clipvalue "
+    "model.global_clipnorm model.weight_decay output.loss output.loss_family output.from_logits metric.output "
+    "metric.name layer.frozen_before layer.trainable_before layer.trainable_params model.trainable_params",
+    _NO_DEFINITION: "layer.initializer layer.initializer_family layer.init_gain layer.recurrent_initializer layer.l1 "
+    "layer.l2 layer.recurrent_rate model.dtype_policy output.compute_dtype",
+}
+_DROPOUT = "layer.rate layer.stochastic layer.whole_samples link.dropout link.dropout_rate link.stochastics"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A layer and its one use, before names and numbers: `steps` by number, the last one makes `outputs`."""
+
+    meaning: Meaning
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    core: Node | None
+    class_name: str
+    steps: tuple[int, ...] = ()
+    label: str = ""
+
+
+def lift(source: Source) -> Model:
+    """The neutral model of an ONNX graph."""
+    values = infer(source.graph)
+    prog = program(source.graph, values)
+    training = any(trains(prog, step) for step in prog.steps)
+    drafts = [*_inputs(source.graph), *_drafts(prog)]
+    norms = [found for draft in drafts if draft.core and (found := folded(draft.core))]
+    drafts = [part for draft in drafts for part in _unfolded(draft)]
+    built = _Built.of(drafts, source)
+    nodes = _Nodes(prog, drafts, built.layer_of)
+    stage = "training" if source.training or training or any(norm.training for norm in norms) else "inference"
+    return Model(
+        name=source.name,
+        format="onnx",
+        producer=source.producer,
+        producer_version=source.producer_version,
+        layers=built.layers,
+        calls=built.calls,
+        outputs=tuple(
+            Output(name, built.tensors[value])
+            for name, value in zip(source.graph.outputs, prog.outputs, strict=True)
+            if value in built.tensors
+        ),
+        absent=_absent(drafts, stage),
+        shapes={tensor: shape for value, tensor in built.tensors.items() if (shape := prog.shape(value)) is not None},
+        stage=stage,
+        exchange=Exchange(
+            ir_version=source.ir_version,
+            opset=source.opsets.get("", 0),
+            nodes=nodes.facts(),
+            tensors=nodes.tensors(source),
+            lifted=nodes.lifted(built),
+            gradients=source.training or any(node.domain == _GRADIENTS for node in source.graph.nodes),
+        ),
+    )
+
+
+def _inputs(graph: Graph) -> Iterator[Draft]:
+    for name in graph.inputs:
+        yield Draft(Meaning("input"), (), (name,), None, "Input", label=name)
+
+
+def _drafts(prog: Program) -> list[Draft]:
+    """One draft per layer, in the order of the steps that make their outputs.
+
+    Steps are looked at from the last to the first, so that a pattern is seen before the parts of it.
+    """
+    taken: set[int] = set()
+    found: list[Draft] = []
+    for number in reversed(range(len(prog.steps))):
+        if number in taken:
+            continue
+        step = prog.steps[number]
+        steps: tuple[int, ...] = (number,)
+        if matched := best(prog, step, taken):
+            meant, steps = matched[0], tuple(sorted(matched[1].steps))
+        else:
+            meant = meaning(prog, step)
+        taken.update(steps)
+        found.append(_draft(prog, meant, steps))
+    return found[::-1]
+
+
+def _draft(prog: Program, meant: Meaning, numbers: Sequence[int]) -> Draft:
+    steps = [prog.steps[number] for number in numbers]
+    made = {name for step in steps for name in step.outputs}
+    read = [name for step in steps for name in step.inputs if name not in made and name not in prog.static]
+    inputs = dict.fromkeys(read) if len(steps) > 1 else read  # x * x reads one value twice
+    core = _core(meant, steps)
+    class_name = "+".join(dict.fromkeys(step.op for step in steps)) if len(steps) < 4 else core.op
+    return Draft(meant, tuple(inputs), steps[-1].outputs, core.node, class_name, tuple(numbers))
+
+
+_CORES = ("Conv", "ConvTranspose", "MatMul", "Gemm", "Gather", "InstanceNormalization", "Softmax")
+
+
+def _core(meant: Meaning, steps: Sequence[Step]) -> Step:
+    """The step that a layer is named after: the one with the kernel, else the last."""
+    if KINDS[meant.kind].weighted or meant.kind in ("attention", "group_norm"):
+        return next((step for step in steps if step.op in _CORES), steps[-1])
+    return steps[-1]
+
+
+def _unfolded(draft: Draft) -> Iterator[Draft]:
+    """A kernel with a batch norm folded into it is two layers again."""
+    norm = folded(draft.core) if draft.core and KINDS[draft.meaning.kind].affine else None
+    if norm is None:
+        yield draft
+        return
+    between = f"{draft.outputs[0]}/before-norm"
+    kernel = draft.core.inputs[1] if draft.core and len(draft.core.inputs) > 1 else ""
+    label = kernel.removesuffix(".weight") if kernel.endswith(".weight") else ""
+    yield replace(draft, meaning=without_norm(draft.meaning, norm), outputs=(between,), label=label)
+    yield Draft(_norm(norm), (between,), draft.outputs, draft.core, "BatchNormalization (folded)")
+
+
+def _norm(norm: Folded) -> Meaning:
+    return Meaning("batch_norm", {"axis": 1, **norm.settings})
+
+
+@dataclass(slots=True)
+class _Built:
+    """Layers and calls, and which tensor each value of the graph is."""
+
+    layers: tuple[Layer, ...]
+    calls: tuple[Call, ...]
+    tensors: dict[str, Tensor] = field(default_factory=dict)
+    layer_of: list[int] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, drafts: Sequence[Draft], source: Source) -> "_Built":
+        labels = _labels(drafts)
+        layers: list[Layer] = []
+        calls: list[Call] = []
+        tensors: dict[str, Tensor] = {}
+        layer_of: list[int] = []
+        shared: dict[object, int] = {}
+        for draft, label in zip(drafts, labels, strict=True):
+            key = _identity(draft, source.graph)
+            index = shared.get(key, len(layers)) if key else len(layers)
+            if index == len(layers):
+                layers.append(_layer(draft, label))
+            shared[key] = index
+            layer_of.append(index)
+            tensors.update((name, Tensor(len(calls), place)) for place, name in enumerate(draft.outputs) if name)
+            calls.append(Call(index, tuple(tensors[name] for name in draft.inputs if name in tensors)))
+        return cls(tuple(layers), tuple(calls), tensors, layer_of)
+
+
+def _labels(drafts: Sequence[Draft]) -> list[str]:
+    return names(
+        [
+            Candidate("", draft.label, True)
+            if draft.label or draft.core is None
+            else candidate(draft.core, KINDS[draft.meaning.kind].weighted)
+            for draft in drafts
+        ]
+    )
+
+
+def _layer(draft: Draft, name: str) -> Layer:
+    meant = draft.meaning
+    return Layer(name, meant.kind, draft.class_name, meant.args, wrapper=meant.wrapper, weights=meant.weights)
+
+
+def _identity(draft: Draft, graph: Graph) -> object:
+    """What makes two drafts the same layer: the same kernel, used in the same way; None if it has none."""
+    if draft.core is None or not KINDS[draft.meaning.kind].weighted:
+        return None
+    kernel = next((name for name in draft.core.inputs if name in graph.constants), None)
+    return kernel and (draft.meaning.kind, draft.class_name, kernel, repr(sorted(draft.meaning.args.items())))
+
+
+@dataclass(slots=True)
+class _Nodes:
+    """The nodes and tensors of the file as facts, with the layers they became part of."""
+
+    prog: Program
+    drafts: Sequence[Draft]
+    layer_of: Sequence[int]
+
+    def _layers(self) -> dict[int, int]:
+        """The layer of each of the graph's nodes that is part of one."""
+        return {
+            node: self.layer_of[place]
+            for place, draft in enumerate(self.drafts)
+            for number in draft.steps
+            for node in self.prog.steps[number].nodes
+        }
+
+    def facts(self) -> tuple[NodeFact, ...]:
+        """All nodes, those in the bodies of loops included."""
+        layers, live = self._layers(), _live(self.prog.graph)
+        training = {node for step in self.prog.steps if trains(self.prog, step) for node in step.nodes[:1]}
+        found: list[NodeFact] = []
+        for number, node in enumerate(self.prog.graph.nodes):
+            layer = layers.get(number)
+            found.append(
+                NodeFact(
+                    node.path,
+                    node.op,
+                    node.domain,
+                    layer,
+                    number in live,
+                    idle=number in self.prog.idle and node.op not in ("QuantizeLinear", "DequantizeLinear"),
+                    training=number in training,
+                    random=node.op in RANDOM,
+                )
+            )
+            found += [
+                NodeFact(inner.path, inner.op, inner.domain, layer, number in live, random=inner.op in RANDOM)
+                for inner in _inside(node)
+            ]
+        return tuple(found)
+
+    def lifted(self, built: _Built) -> int:
+        """How many nodes have a known meaning."""
+        layers = self._layers()
+        return sum(
+            number not in layers or not built.layers[layers[number]].traits.opaque
+            for number in range(len(self.prog.graph.nodes))
+        )
+
+    def tensors(self, source: Source) -> tuple[StoredTensor, ...]:
+        """All stored tensors, those in the bodies of loops included."""
+        layers, graph = self._layers(), source.graph
+        readers: dict[str, list[int]] = {}
+        for number, node in enumerate(graph.nodes):
+            inner = [name for deeper in _inside(node) for name in deeper.inputs]
+            for name in dict.fromkeys([*node.inputs, *node.captured, *inner]):
+                readers.setdefault(name, []).append(number)
+        outputs = set(graph.outputs)
+        return tuple(
+            StoredTensor(
+                constant.name,
+                constant.dtype,
+                constant.shape,
+                constant.nbytes,
+                len(readers.get(name, ())) + (name in outputs),
+                next((layers[number] for number in readers.get(name, ()) if number in layers), None),
+                is_input=name in source.overridable,
+                external=constant.external is not None,
+                fault=constant.external.fault if constant.external else None,
+            )
+            for held in _graphs(graph)
+            for name, constant in held.constants.items()
+            if constant.initializer
+        )
+
+
+def _graphs(graph: Graph) -> Iterator[Graph]:
+    yield graph
+    for node in graph.nodes:
+        for body in node.bodies.values():
+            yield from _graphs(body)
+
+
+def _inside(node: Node) -> Iterator[Node]:
+    for body in node.bodies.values():
+        for inner in body.nodes:
+            yield inner
+            yield from _inside(inner)
+
+
+def _live(graph: Graph) -> set[int]:
+    """The nodes that an output depends on."""
+    wanted, live = set(graph.outputs), set()
+    for number in reversed(range(len(graph.nodes))):
+        node = graph.nodes[number]
+        if any(name in wanted for name in node.outputs if name):
+            live.add(number)
+            wanted.update(node.inputs, node.captured)
+    return live
+
+
+def _absent(drafts: Sequence[Draft], stage: str) -> Mapping[str, str]:
+    missing = {fact: why for why, facts in _NEVER.items() for fact in facts.split()}
+    if stage == "inference":
+        missing["layer.momentum"] = _NO_MOMENTUM
+        if not any(draft.meaning.kind == "dropout" for draft in drafts):
+            missing |= dict.fromkeys(_DROPOUT.split(), _NO_DROPOUT)
+    return missing

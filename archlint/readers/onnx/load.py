@@ -1,0 +1,251 @@
+"""From the bytes of an .onnx file to the graph in plain Python: scopes, functions, bodies, order."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+import numpy as np
+
+from archlint.errors import ReadError
+from archlint.limits import CALLS, NESTING
+from archlint.readers.gate import OpenFile
+from archlint.readers.onnx.graph import Constant, Graph, Node, Source, Type
+from archlint.readers.onnx.proto import parse
+from archlint.readers.onnx.tensors import Tensors, type_of
+from archlint.readers.onnx.wire import slim
+
+GRAPH, GRAPHS = 5, 10  # AttributeProto.AttributeType
+
+
+def load(file: OpenFile) -> Source:
+    """The model in an .onnx file, of which only the structure and small tensors are read.
+
+    Raises:
+        ReadError: the file is damaged, or its graph is none: cycles, values made twice or never.
+    """
+    slimmed = slim(file)
+    proto = parse(slimmed.data)
+    opsets = _opsets(proto.opset_import) or {"": 1}  # before IR 3 a model need not say
+    functions = {(_domain(item.domain), item.name, item.overload): item for item in proto.functions}
+    unfolder = _Unfolder(Tensors(file.path.parent, slimmed.payloads), functions)
+    graph = unfolder.graph(proto.graph, _Scope(opsets=opsets))
+    stored = {tensor.name for tensor in proto.graph.initializer}
+    return Source(
+        name=proto.graph.name or None,
+        producer=proto.producer_name or None,
+        producer_version=proto.producer_version or None,
+        ir_version=proto.ir_version,
+        opsets=opsets,
+        graph=graph,
+        overridable=frozenset(value.name for value in proto.graph.input if value.name in stored),
+        training=bool(proto.training_info),
+    )
+
+
+def _opsets(imports: Iterable[Any]) -> dict[str, int]:
+    return {_domain(item.domain): item.version for item in imports}
+
+
+def _domain(name: str) -> str:
+    return "" if name == "ai.onnx" else name
+
+
+@dataclass(slots=True)
+class _Scope:
+    """Where names are looked up: what they are called in the whole model, and the attributes a function was given."""
+
+    opsets: Mapping[str, int]
+    path: str = ""
+    depth: int = 0
+    names: dict[str, str] = field(default_factory=dict)
+    outer: "_Scope | None" = None
+    captured: dict[str, None] = field(default_factory=dict)
+    given: Mapping[str, Any] = field(default_factory=dict)
+
+    def unique(self, name: str) -> str:
+        """What a name of this scope is called in the whole model."""
+        return f"{self.path}{name}" if name else ""
+
+    def inside(self, path: str, **changes: Any) -> "_Scope":
+        """A scope one level further in."""
+        if self.depth >= NESTING:
+            raise ReadError(f"its functions or loops are nested more than {NESTING} deep; it was not read further")
+        return replace(self, path=f"{path}/", depth=self.depth + 1, names={}, captured={}, **changes)
+
+    def find(self, name: str) -> str | None:
+        """The unique name of what `name` means here; noted as captured if it comes from outside."""
+        if not name or name in self.names:
+            return self.names.get(name, "")
+        found = self.outer.find(name) if self.outer else None
+        if found is not None:
+            self.captured[found] = None
+        return found
+
+
+@dataclass(slots=True)
+class _Contents:
+    """What a graph is made of, while it is read."""
+
+    nodes: list[Node] = field(default_factory=list)
+    constants: dict[str, Constant] = field(default_factory=dict)
+    types: dict[str, Type] = field(default_factory=dict)
+
+
+class _Unfolder:
+    """Reads the graphs of one file; counts what it unfolds, as functions may call functions many times over."""
+
+    def __init__(self, tensors: Tensors, functions: Mapping[tuple[str, str, str], Any]) -> None:
+        self._tensors = tensors
+        self._functions = functions
+        self._paths: dict[str, int] = {}
+        self._made: set[str] = set()
+        self._left = CALLS
+
+    def graph(self, proto: Any, scope: _Scope) -> Graph:
+        """The graph of a GraphProto, its nodes in topological order."""
+        contents = _Contents()
+        stored = [self._tensors.constant(tensor, scope.unique(tensor.name), True) for tensor in proto.initializer]
+        stored += [self._tensors.sparse(item, scope.unique(item.values.name)) for item in proto.sparse_initializer]
+        for constant in stored:
+            self._make(constant.name)
+            contents.constants[constant.name] = constant
+        inputs = tuple(name for value in proto.input if (name := scope.unique(value.name)) not in contents.constants)
+        for name in inputs:
+            self._make(name)
+        for value in (*proto.value_info, *proto.input, *proto.output):
+            contents.types[scope.unique(value.name)] = type_of(value.type)
+        local = [value.name for value in proto.input]
+        local += [tensor.name for tensor in proto.initializer]
+        local += [item.values.name for item in proto.sparse_initializer]
+        local += [name for node in proto.node for name in node.output]
+        scope.names.update((name, scope.unique(name)) for name in local)
+        self._read(proto.node, scope, contents)
+        outputs = tuple(self._known(scope, value.name, "the graph's outputs") for value in proto.output)
+        return Graph(inputs, outputs, _sorted(contents.nodes), contents.constants, contents.types)
+
+    def _read(self, nodes: Iterable[Any], scope: _Scope, contents: _Contents) -> None:
+        for proto in nodes:
+            self._left -= 1
+            if self._left < 0:
+                raise ReadError(f"its functions unfold to more than {CALLS:,} nodes; it was not read further")
+            node = self._node(proto, scope)
+            function = self._functions.get((node.domain, node.op, getattr(proto, "overload", "")))
+            if function is not None:
+                self._unfold(function, proto, node, scope, contents)
+            elif node.op == "Constant" and node.standard:
+                self._make(node.outputs[0] if node.outputs else "")
+                contents.constants.update((name, _constant(node, name)) for name in node.outputs[:1])
+            else:
+                for name in node.outputs:
+                    self._make(name)
+                contents.nodes.append(node)
+
+    def _node(self, proto: Any, scope: _Scope) -> Node:
+        domain = _domain(proto.domain)
+        path = self._path(scope, proto)
+        attributes = list(_bound(proto.attribute, scope.given))
+        bodies = {
+            key: (scope.inside(f"{path}/{key}", outer=scope), graph)
+            for name, item in attributes
+            for number, graph in enumerate(_graphs(item))
+            for key in (f"{name}{number or ''}",)
+        }
+        read = {name: self.graph(graph, inner) for name, (inner, graph) in bodies.items()}
+        return Node(
+            path=path,
+            op=proto.op_type,
+            domain=domain,
+            opset=scope.opsets.get(domain, 1),
+            inputs=tuple(self._known(scope, name, path) for name in proto.input),
+            outputs=tuple(scope.names.get(name, "") for name in proto.output),
+            attrs={name: self._tensors.attribute(item) for name, item in attributes if not _graphs(item)},
+            metadata={entry.key: entry.value for entry in proto.metadata_props},
+            bodies=read,
+            captured=tuple(dict.fromkeys(name for inner, _ in bodies.values() for name in inner.captured)),
+        )
+
+    def _path(self, scope: _Scope, proto: Any) -> str:
+        """A path that no other node has: names are optional in ONNX, and may repeat."""
+        wanted = f"{scope.path}{(proto.name or proto.op_type).strip('/')}"
+        path = wanted
+        while path in self._paths:
+            self._paths[wanted] += 1
+            path = f"{wanted}_{self._paths[wanted]}"
+        self._paths[path] = 0
+        return path
+
+    def _known(self, scope: _Scope, name: str, reader: str) -> str:
+        found = scope.find(name)
+        if found is None:
+            raise ReadError(f"nothing in the file makes {name!r}, which {reader} reads; export the model again")
+        return found
+
+    def _make(self, name: str) -> None:
+        if name and name in self._made:
+            raise ReadError(f"the value {name!r} is made twice, so the graph is ambiguous; export the model again")
+        self._made.add(name)
+
+    def _unfold(self, function: Any, proto: Any, node: Node, scope: _Scope, contents: _Contents) -> None:
+        """Put the nodes of a function where it is called."""
+        given = {item.name: item for item in function.attribute_proto}
+        given |= dict(_bound(proto.attribute, scope.given))
+        inner = scope.inside(node.path, outer=None, given=given, opsets=_opsets(function.opset_import) or scope.opsets)
+        inner.names.update((name, inner.unique(name)) for item in function.node for name in item.output)
+        results = dict(zip(function.output, node.outputs, strict=False))
+        made = {name for item in function.node for name in item.output}
+        inner.names.update((name, outer) for name, outer in results.items() if name in made and outer)
+        inner.names.update((name, "") for name in function.input)  # left out by the caller
+        inner.names.update(zip(function.input, node.inputs, strict=False))
+        contents.types.update(
+            (inner.names.get(value.name, ""), type_of(value.type)) for value in getattr(function, "value_info", ())
+        )
+        self._read(function.node, inner, contents)
+        for name, outer in results.items():
+            if name not in made and outer:  # a result that is one of the function's own inputs
+                self._make(outer)
+                passed = self._known(inner, name, node.path)
+                contents.nodes.append(Node(f"{node.path}/{name}", "Identity", "", node.opset, (passed,), (outer,)))
+
+
+def _bound(attributes: Iterable[Any], given: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Attributes by name; one that a function's node takes from the function's caller is looked up there."""
+    for item in attributes:
+        if not item.ref_attr_name:
+            yield item.name, item
+        elif item.ref_attr_name in given:
+            yield item.name, given[item.ref_attr_name]
+
+
+def _graphs(attribute: Any) -> list[Any]:
+    if attribute.type == GRAPHS:
+        return list(attribute.graphs)
+    return [attribute.g] if attribute.type == GRAPH or (not attribute.type and attribute.HasField("g")) else []
+
+
+def _constant(node: Node, name: str) -> Constant:
+    """What a Constant node stands for: a tensor, or a plain number or list."""
+    for key in ("value", "sparse_value"):
+        if isinstance(found := node.attrs.get(key), Constant):
+            return replace(found, name=name)
+    for key, dtype in (("value_float", "float"), ("value_int", "int64")):
+        for attribute in (key, f"{key}s"):
+            if (found := node.attrs.get(attribute)) is not None:
+                value = np.array(found, np.float32 if dtype == "float" else np.int64)
+                return Constant(name, dtype, value.shape, value)
+    strings = node.attrs.get("value_strings")
+    return Constant(name, "string", () if strings is None else (len(strings),))
+
+
+def _sorted(nodes: list[Node]) -> tuple[Node, ...]:
+    """The nodes in topological order: as they are if they are so already."""
+    maker = {name: number for number, node in enumerate(nodes) for name in node.outputs if name}
+    before = [{maker[name] for name in (*node.inputs, *node.captured) if name in maker} for node in nodes]
+    if all(max(numbers, default=-1) < number for number, numbers in enumerate(before)):
+        return tuple(nodes)
+    try:
+        order = TopologicalSorter(dict(enumerate(before))).static_order()
+        return tuple(nodes[number] for number in order)
+    except CycleError as error:
+        around = ", ".join(nodes[number].path for number in dict.fromkeys(error.args[1][:5]))
+        raise ReadError(f"its nodes read each other in a circle ({around}); export the model again") from error

@@ -1,0 +1,515 @@
+"""What single operations mean: each becomes a neutral layer with Keras's settings and its weights.
+
+The table at the end says it for every operation that archlint knows. What is not there, or does not fit, means
+nothing to it: an opaque `operation`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+from archlint.graph import Shape, Weight
+from archlint.readers.onnx.graph import FLOATS, Constant, Graph
+from archlint.readers.onnx.steps import Program, Step, cuts_off
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """A layer in the making. `weights` is None where what the file stores does not tell their shapes."""
+
+    kind: str
+    args: Mapping[str, Any] = field(default_factory=dict)
+    weights: tuple[Weight, ...] | None = ()
+    wrapper: str | None = None
+
+
+Meaner = Callable[[Program, Step], Meaning | None]
+"""Gives the meaning of a step, None if it has none that is known."""
+
+
+def opaque(prog: Program, step: Step) -> Meaning:
+    """An operation whose meaning is not known; what it holds is counted."""
+    kind = "operation" if step.node.standard or step.node.domain == "com.microsoft" else "custom"
+    held = [constant for body in step.node.bodies.values() for constant in _held(body)]
+    constants = [prog.graph.constants[name] for name in dict.fromkeys(step.inputs) if name in prog.graph.constants]
+    weights = [Weight("stored", item.shape) for item in (*constants, *held) if _is_weight(item)]
+    return Meaning(kind, {"op": step.op}, tuple(weights))
+
+
+def _held(body: Graph) -> list[Constant]:
+    inner = [constant for node in body.nodes for deeper in node.bodies.values() for constant in _held(deeper)]
+    return [*body.constants.values(), *inner]
+
+
+def _is_weight(constant: Constant) -> bool:
+    return constant.dtype in FLOATS and constant.elements > 1
+
+
+# --- kernels
+
+
+def dense(prog: Program, step: Step, bias: str = "") -> Meaning | None:
+    """MatMul or Gemm of data and a constant matrix."""
+    kernel = _kernel_of_product(prog, step)
+    if kernel is None:
+        return None
+    inputs, units = kernel
+    own = {"Gemm": 2, "QGemm": 6}.get(step.op, len(step.inputs))
+    bias = bias or (step.inputs[own] if len(step.inputs) > own else "")
+    if bias and elements(prog, bias) not in (None, 1, units):
+        return None
+    args = {"units": units, **_fused_activation(prog, step)}
+    return _with_bias("dense", args, Weight("kernel", (inputs, units)), bias, units)
+
+
+def _kernel_of_product(prog: Program, step: Step) -> tuple[int, int] | None:
+    """(inputs, units) of a product with a constant; None if it is none of a matrix, or of data with data."""
+    place = 3 if step.op in ("QLinearMatMul", "QGemm") else 1
+    if len(step.inputs) <= place or step.inputs[0] in prog.static or step.inputs[place] not in prog.static:
+        return None
+    shape = _sizes(prog.shape(step.inputs[place]))
+    if shape is None or len(shape) < 2 or prod(shape[:-2]) != 1 or step.attrs.get("transA"):
+        return None
+    rows, columns = shape[-2:]
+    return (columns, rows) if step.attrs.get("transB") else (rows, columns)
+
+
+def _with_bias(kind: str, args: dict[str, Any], kernel: Weight, bias: str, units: int) -> Meaning:
+    # Exporters leave out a bias that is zero, so only one that is there is known.
+    use_bias = {"use_bias": True} if bias else {}
+    weights = (kernel, Weight("bias", (units,))) if bias else (kernel,)
+    return Meaning(kind, {**args, **use_bias}, weights)
+
+
+def einsum(prog: Program, step: Step, bias: str = "") -> Meaning | None:
+    """Einsum of data and a constant: a dense layer over any axes."""
+    if len(step.inputs) != 2 or step.inputs[1] not in prog.static:
+        return None
+    shape, after = _sizes(prog.shape(step.inputs[1])), prog.shape(step.outputs[0])
+    if shape is None or not after or after[-1] is None:
+        return None
+    equation = {"equation": step.attrs.get("equation")}
+    return _with_bias("einsum_dense", equation, Weight("kernel", shape), bias, elements(prog, bias) or after[-1])
+
+
+def conv(prog: Program, step: Step, bias: str = "") -> Meaning | None:
+    """Conv, ConvTranspose and their quantized and fused forms, with a constant kernel."""
+    place = 3 if step.op == "QLinearConv" else 1
+    shape = _sizes(prog.shape(step.inputs[place])) if len(step.inputs) > place else None
+    if shape is None or len(shape) < 3 or step.inputs[place] not in prog.static or step.inputs[0] in prog.static:
+        return None
+    groups, window = step.attrs.get("group") or 1, list(shape[2:])
+    own = {"Conv": 2, "ConvTranspose": 2, "FusedConv": 2, "QLinearConv": 8}.get(step.op, len(step.inputs))
+    bias = bias or (step.inputs[own] if len(step.inputs) > own else "")
+    transposed = step.op == "ConvTranspose"
+    filters = shape[1] * groups if transposed else shape[0]
+    if bias and elements(prog, bias) not in (None, 1, filters):
+        return None
+    if transposed:
+        kind, kernel = "conv_transpose", (*window, shape[1], shape[0])
+    elif groups > 1 and shape[1] == 1:  # every group sees one channel
+        kind, kernel = "depthwise_conv", (*window, groups, filters // groups)
+    else:
+        kind, kernel = "conv", (*window, shape[1], filters)
+    args = {
+        "filters": filters,
+        "kernel_size": window,
+        "strides": _per_axis(step.attrs.get("strides"), len(window)),
+        "dilation_rate": _per_axis(step.attrs.get("dilations"), len(window)),
+        "groups": groups,
+        "data_format": "channels_last" if step.channels_last else "channels_first",
+        **_padding(step, window),
+        **_fused_activation(prog, step),
+    }
+    return _with_bias(kind, args, Weight("kernel", kernel), bias, filters)
+
+
+_ZERO_POINTS = {"QLinearConv": 7, "QLinearMatMul": 7, "QGemm": 8}
+
+
+def _fused_activation(prog: Program, step: Step) -> dict[str, Any]:
+    """The activation that a runtime or a quantizer made part of the kernel's operation."""
+    if step.op in _ZERO_POINTS:
+        return {"activation": "relu"} if cuts_off(step.node, _ZERO_POINTS[step.op], prog.values) else {}
+    fused, limits = step.attrs.get("activation"), step.attrs.get("activation_params")
+    if step.op != "FusedConv" or not fused:
+        return {}
+    relu6 = fused == "Clip" and limits == [0.0, 6.0]
+    return {"activation": "relu6" if relu6 else ACTIVATIONS.get(str(fused), "custom")}
+
+
+def _padding(step: Step, window: Sequence[int]) -> dict[str, Any]:
+    """Keras's word for the padding where it has one, else the pads as ONNX has them."""
+    auto, pads = step.attrs.get("auto_pad") or "NOTSET", step.attrs.get("pads") or [0] * 2 * len(window)
+    if auto != "NOTSET":
+        return {"padding": "valid" if auto == "VALID" else "same"}
+    if not any(pads):
+        return {"padding": "valid"}
+    reach = [
+        dilation * (size - 1)
+        for size, dilation in zip(window, _per_axis(step.attrs.get("dilations"), len(window)), strict=True)
+    ]
+    both = (
+        [pads[axis] + pads[axis + len(window)] for axis in range(len(window))] if len(pads) == 2 * len(window) else []
+    )
+    # As much as the kernel reaches over the edge: the output is as large as Keras's "same" makes it.
+    return {"padding": "same"} if both == reach else {"padding": "explicit", "pads": pads}
+
+
+def _per_axis(given: Any, rank: int) -> list[int]:
+    return given if isinstance(given, list) and len(given) == rank and all(given) else [1] * rank
+
+
+def embedding(prog: Program, step: Step) -> Meaning | None:
+    """Gather of rows of a constant table, or of parts of data at constant places."""
+    table, indices = step.inputs[0], step.inputs[1]
+    if table not in prog.static:
+        return Meaning("slice") if indices in prog.static else None
+    shape = _sizes(prog.shape(table))
+    if shape is None or len(shape) < 2 or step.attrs.get("axis"):
+        return None
+    args = {"input_dim": shape[0], "output_dim": shape[-1]}
+    return Meaning("embedding", args, (Weight("embeddings", shape),))
+
+
+_RECURRENT = {"LSTM": ("lstm", 4), "GRU": ("gru", 3), "RNN": ("simple_rnn", 1)}
+_GATES = {"LSTM": ("Sigmoid", "Tanh"), "GRU": ("Sigmoid", "Tanh"), "RNN": ("", "Tanh")}
+
+
+def recurrent(prog: Program, step: Step) -> Meaning | None:
+    """LSTM, GRU and RNN, one way or both."""
+    kind, gates = _RECURRENT[step.op]
+    shapes = [_sizes(prog.shape(name)) if name in prog.static else None for name in step.inputs[1:3]]
+    if len(shapes) < 2 or shapes[0] is None or shapes[1] is None or len(shapes[0]) != 3 or len(shapes[1]) != 3:
+        return None
+    (ways, _, features), units = shapes[0], shapes[1][2]
+    named = [str(name) for name in step.attrs.get("activations") or []]
+    gate, own = (named[0], named[1]) if kind != "simple_rnn" and len(named) > 1 else _GATES[step.op]
+    own = named[0] if kind == "simple_rnn" and named else own
+    biased = len(step.inputs) > 3 and step.inputs[3] in prog.static and bool(step.inputs[3])
+    args = {
+        "units": units,
+        "activation": ACTIVATIONS.get(own, "custom"),
+        "return_sequences": bool(step.outputs[0]) and bool(prog.readers.get(step.outputs[0])),
+        "time_major": not step.attrs.get("layout"),
+        **({"recurrent_activation": ACTIVATIONS.get(gate, "custom")} if gate else {}),
+        **({"use_bias": True} if biased else {}),
+    }
+    weights = [Weight("kernel", (features, gates * units)), Weight("recurrent_kernel", (units, gates * units))]
+    weights += [Weight("bias", (2 * gates * units,))] if biased else []
+    if ways == 1:
+        return Meaning(kind, args, tuple(weights))
+    both = [Weight(f"{way}/{item.name}", item.shape) for way in ("forward", "backward") for item in weights]
+    return Meaning(kind, {**args, "merge_mode": "concat"}, tuple(both), wrapper="Bidirectional")
+
+
+# --- norms
+
+
+def batch_norm(prog: Program, step: Step) -> Meaning | None:
+    """BatchNormalization with constant statistics."""
+    channels = elements(prog, step.inputs[1]) if len(step.inputs) > 4 else None
+    if channels is None:
+        return None
+    args = {"axis": -1 if step.channels_last else 1, "epsilon": step.attrs.get("epsilon", 1e-5)}
+    if trains(prog, step):  # else the momentum is whatever the exporter's default is
+        args["momentum"] = step.attrs.get("momentum", 0.9)
+    fixed = ("moving_mean", "moving_variance")
+    weights = [Weight(name, (channels,), name not in fixed) for name in ("gamma", "beta", *fixed)]
+    return Meaning("batch_norm", args, tuple(weights))
+
+
+def trains(prog: Program, step: Step) -> bool:
+    """Whether a dropout or batch norm does what it does in training."""
+    if step.op == "BatchNormalization":
+        # Before opset 14, it is the further outputs that say so: mean, var, saved_mean, saved_var.
+        return bool(step.attrs.get("training_mode")) or len([name for name in step.outputs if name]) > 1
+    if step.op == "Dropout" and len(step.inputs) > 2:
+        return prog.scalar(step.inputs[2]) == 1.0
+    return False
+
+
+def norm(kind: str) -> Meaner:
+    """A norm that is one operation, with scale and bias among its inputs."""
+
+    def mean(prog: Program, step: Step) -> Meaning:
+        channels = elements(prog, step.inputs[1]) if len(step.inputs) > 1 else None
+        names = ("gamma", "beta")[: max(0, len([name for name in step.inputs if name]) - 1)]
+        weights = tuple(Weight(name, (channels,)) for name in names) if channels else ()
+        args: dict[str, Any] = {"epsilon": step.attrs.get("epsilon", 1e-5)}
+        if kind == "layer_norm" or kind == "rms_norm":
+            args["axis"] = step.attrs.get("axis", -1)
+        elif kind == "group_norm":
+            args["groups"] = step.attrs.get("num_groups")
+        return Meaning(kind, args, weights)
+
+    return mean
+
+
+# --- activations
+
+ACTIVATIONS = {
+    "Relu": "relu",
+    "Sigmoid": "sigmoid",
+    "Tanh": "tanh",
+    "Softmax": "softmax",
+    "LogSoftmax": "log_softmax",
+    "Elu": "elu",
+    "Selu": "selu",
+    "Celu": "celu",
+    "LeakyRelu": "leaky_relu",
+    "PRelu": "prelu",
+    "ThresholdedRelu": "threshold",
+    "Softplus": "softplus",
+    "Softsign": "softsign",
+    "HardSigmoid": "hard_sigmoid",
+    "HardSwish": "hard_silu",
+    "Mish": "mish",
+    "Swish": "silu",
+    "Gelu": "gelu",
+    "FastGelu": "gelu",
+    "BiasGelu": "gelu",
+    "QuickGelu": "gelu",
+    "QLinearSoftmax": "softmax",
+    "QLinearSigmoid": "sigmoid",
+    "QLinearLeakyRelu": "leaky_relu",
+    "QuantizeLinear": "relu",  # only those that cut off at zero are steps at all
+    "Affine": "linear",
+}
+"""ONNX's (and onnxruntime's) activations under Keras's names."""
+
+
+def activation(prog: Program, step: Step) -> Meaning:
+    """An activation that is one operation."""
+    args: dict[str, Any] = {"activation": ACTIVATIONS[step.op]}
+    if step.op.endswith("Softmax"):
+        # Up to opset 12 the axis is where the rest is flattened from, and 1 by default.
+        args["axis"] = step.attrs.get("axis", -1 if step.node.opset >= 13 else 1)
+    elif step.op == "LeakyRelu":
+        args["negative_slope"] = step.attrs.get("alpha", 0.01)
+    slopes = _sizes(prog.shape(step.inputs[1])) if step.op == "PRelu" and len(step.inputs) > 1 else None
+    return Meaning("activation", args, (Weight("alpha", slopes),) if slopes else ())
+
+
+def clip(prog: Program, step: Step) -> Meaning:
+    """Clip is a ReLU if it cuts off at zero, a ReLU6 if at six, too."""
+    low, high = (setting(prog, step, name, place) for name, place in (("min", 1), ("max", 2)))
+    if low == 0 and (high is None or high > 1e30):
+        return Meaning("activation", {"activation": "relu"})
+    if low == 0 and high == 6:
+        return Meaning("activation", {"activation": "relu6"})
+    return Meaning("arithmetic", {"op": step.op, "range": [low, high]})
+
+
+# --- pools and reductions
+
+
+def pool(kind: str) -> Meaner:
+    """A pool with a window."""
+
+    def mean(_prog: Program, step: Step) -> Meaning | None:
+        window = step.attrs.get("kernel_shape")
+        if not isinstance(window, list) or not window:
+            return None
+        args = {
+            "pool_size": window,
+            "strides": _per_axis(step.attrs.get("strides"), len(window)),
+            "data_format": "channels_last" if step.channels_last else "channels_first",
+            **_padding(step, window),
+        }
+        return Meaning(kind, args)
+
+    return mean
+
+
+def global_pool(kind: str) -> Meaner:
+    """A pool over the whole map, whose size of 1 stays."""
+
+    def mean(_prog: Program, step: Step) -> Meaning:
+        return Meaning(kind, {"data_format": "channels_last" if step.channels_last else "channels_first"})
+
+    return mean
+
+
+def reduction(prog: Program, step: Step) -> Meaning:
+    """A mean or maximum over all places of a map or sequence is a global pool."""
+    shape = prog.shape(step.inputs[0])
+    axes = step.attrs.get("axes")
+    given = prog.known(step.inputs[1]) if len(step.inputs) > 1 and step.inputs[1] else None
+    if given is not None and given.dtype != object:
+        axes = [int(axis) for axis in given.flat]
+    kinds = {"ReduceMean": "global_avg_pool", "ReduceMax": "global_max_pool"}
+    if shape is not None and isinstance(axes, list) and step.op in kinds and len(shape) > 2:
+        places = {axis % len(shape) for axis in axes}
+        if places == set(range(2, len(shape))) and len(shape) > 3:
+            return Meaning(kinds[step.op], {"data_format": "channels_first"})
+        if places == set(range(1, len(shape) - 1)):
+            return Meaning(kinds[step.op], {"data_format": "channels_last"})
+    return Meaning("reduce", {"op": step.op})
+
+
+# --- everything else
+
+
+def dropout(prog: Program, step: Step) -> Meaning:
+    """Dropout, with its rate."""
+    rate = setting(prog, step, "ratio", 1)
+    return Meaning("dropout", {"rate": 0.5 if rate is None else round(rate, 6)})
+
+
+def merge(kind: str) -> Meaner:
+    """An element by element operation: a merge of several values, arithmetic on one."""
+
+    def mean(prog: Program, step: Step) -> Meaning:
+        data = [name for name in step.inputs if name not in prog.static]
+        if len(data) > 1:
+            return Meaning(kind, {"op": step.op})
+        return Meaning("arithmetic", {"op": step.op, **_operand(prog, step)}, _constants(prog, step))
+
+    return mean
+
+
+def concat(prog: Program, step: Step) -> Meaning:
+    """Concat, also with constants (a class token)."""
+    weights = _constants(prog, step)
+    data = [name for name in step.inputs if name not in prog.static]
+    args = {"axis": step.attrs.get("axis")}
+    return Meaning("concat", args, weights) if len(data) > 1 else Meaning("arithmetic", {}, weights)
+
+
+def product(prog: Program, step: Step) -> Meaning | None:
+    """MatMul, Gemm or Einsum: a dense layer, or two values multiplied."""
+    if len([name for name in step.inputs[:2] if name and name not in prog.static]) > 1:
+        return Meaning("dot")
+    if step.op == "Einsum":
+        return einsum(prog, step)
+    return dense(prog, step)
+
+
+def reshape(prog: Program, step: Step) -> Meaning:
+    """Reshape and its relatives; `flatten` if all axes behind the batch become one."""
+    before, after = prog.shape(step.inputs[0]), prog.shape(step.outputs[0])
+    if before is None or after is None or len(before) < 3 or len(after) != 2:
+        return Meaning("reshape")
+    all_features = None if None in before[1:] else prod(size or 0 for size in before[1:])
+    flat = step.op == "Flatten" if all_features is None else after[1] == all_features
+    return Meaning("flatten" if flat else "reshape")
+
+
+def plain(kind: str) -> Meaner:
+    """An operation that is a kind, with no settings that matter."""
+
+    def mean(prog: Program, step: Step) -> Meaning:
+        return Meaning(kind, {"op": step.op}, _constants(prog, step))
+
+    return mean
+
+
+def _operand(prog: Program, step: Step) -> dict[str, Any]:
+    """The constant of a binary operation: which of the two inputs it is, its least and its largest element."""
+    places = [place for place, name in enumerate(step.inputs) if name in prog.static]
+    known = prog.known(step.inputs[places[0]]) if len(step.inputs) == 2 and len(places) == 1 else None
+    if known is None or not known.size or known.dtype.kind not in "fiu":
+        return {}
+    return {"operand": places[0], "operand_range": [float(known.min()), float(known.max())]}
+
+
+def _constants(prog: Program, step: Step) -> tuple[Weight, ...]:
+    """Constants of several numbers that a plain operation works with: a positional embedding, a layer scale."""
+    return tuple(
+        Weight("stored", shape)
+        for name in dict.fromkeys(step.inputs)
+        if name in prog.static and prog.values.dtypes.get(name) in FLOATS
+        if (shape := _sizes(prog.shape(name))) is not None and prod(shape) > 1
+    )
+
+
+def setting(prog: Program, step: Step, name: str, place: int) -> float | None:
+    """A number that older opsets give as an attribute, newer ones as an input."""
+    if name in step.attrs:
+        value = step.attrs[name]
+        return float(value) if isinstance(value, (int, float)) else None
+    return prog.scalar(step.inputs[place]) if len(step.inputs) > place and step.inputs[place] else None
+
+
+def elements(prog: Program, value: str) -> int | None:
+    """How many elements a value has."""
+    sizes = _sizes(prog.shape(value))
+    return None if sizes is None else prod(sizes)
+
+
+def _sizes(shape: Shape | None) -> tuple[int, ...] | None:
+    if shape is None:
+        return None
+    sizes = tuple(size for size in shape if size is not None)
+    return sizes if len(sizes) == len(shape) else None
+
+
+_PLAIN = {
+    "permute": "Transpose",
+    "slice": "Slice",
+    "split": "Split",
+    "zero_padding": "Pad",
+    "upsampling": "Resize Upsample",
+    "cast": "Cast CastLike",
+    "repeat_vector": "Tile",
+    "attention": "Attention MultiHeadAttention GroupQueryAttention",
+    "unit_norm": "LpNormalization",
+    "instance_norm": "MeanVarianceNormalization",
+    "arithmetic": "Abs Acos Acosh Asin Asinh Atan Atanh BitShift BitwiseNot Ceil Cos Cosh CumSum Erf Exp Floor IsInf "
+    "IsNaN Log LRN Neg Not Reciprocal Round Shrink Sign Sin Sinh Sqrt Tan Trilu",
+}
+_MERGES = {
+    "add": "Add Sum QLinearAdd",
+    "subtract": "Sub",
+    "multiply": "Mul QLinearMul And",
+    "divide": "Div",
+    "maximum": "Max Or",
+    "minimum": "Min",
+    "average": "Mean",
+    "where": "Where",
+    "operation": "Pow Mod Equal Greater GreaterOrEqual Less LessOrEqual Xor",
+}
+_REDUCTIONS = (
+    "ReduceMean ReduceMax ReduceMin ReduceSum ReduceProd ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp "
+    "ReduceSumSquare ArgMax ArgMin"
+)
+
+MEANINGS: Mapping[str, Meaner] = {
+    **{op: plain(kind) for kind, ops in _PLAIN.items() for op in ops.split()},
+    **{op: merge(kind) for kind, ops in _MERGES.items() for op in ops.split()},
+    **dict.fromkeys(ACTIVATIONS.keys() - {"Affine"}, activation),
+    **dict.fromkeys(("Conv", "ConvTranspose", "ConvInteger", "QLinearConv", "FusedConv"), conv),
+    **dict.fromkeys(("MatMul", "Gemm", "Einsum", "MatMulInteger", "QLinearMatMul", "QGemm", "FusedMatMul"), product),
+    **dict.fromkeys(_RECURRENT, recurrent),
+    **dict.fromkeys(("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Expand", "DepthToSpace", "SpaceToDepth"), reshape),
+    **dict.fromkeys(_REDUCTIONS.split(), reduction),
+    "BatchNormalization": batch_norm,
+    "LayerNormalization": norm("layer_norm"),
+    "SkipLayerNormalization": norm("layer_norm"),
+    "InstanceNormalization": norm("instance_norm"),
+    "GroupNormalization": norm("group_norm"),
+    "RMSNormalization": norm("rms_norm"),
+    "SimplifiedLayerNormalization": norm("rms_norm"),
+    "Clip": clip,
+    "Concat": concat,
+    "Dropout": dropout,
+    "Gather": embedding,
+    "MaxPool": pool("max_pool"),
+    "AveragePool": pool("avg_pool"),
+    "QLinearAveragePool": pool("avg_pool"),
+    "QLinearConcat": concat,
+    "LpPool": pool("avg_pool"),
+    "GlobalMaxPool": global_pool("global_max_pool"),
+    "GlobalAveragePool": global_pool("global_avg_pool"),
+    "QLinearGlobalAveragePool": global_pool("global_avg_pool"),
+    "GlobalLpPool": global_pool("global_avg_pool"),
+}
+
+
+def meaning(prog: Program, step: Step) -> Meaning:
+    """What a step means; opaque if nothing that is known."""
+    known = step.node.standard or step.node.domain == "com.microsoft"
+    found = MEANINGS[step.op](prog, step) if known and step.op in MEANINGS and step.inputs and step.inputs[0] else None
+    return found or opaque(prog, step)

@@ -1,0 +1,69 @@
+"""What lifted layers are called: by the module they were in the framework, as far as the file still tells."""
+
+import ast
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from archlint.readers.onnx.graph import Node
+
+SCOPES = "pkg.torch.onnx.name_scopes"
+_FRAMES = ("StatefulPartitionedCall/", "PartitionedCall/")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Where a layer's node stands: the path of its module (empty if none) and its own full path."""
+
+    module: str
+    path: str
+    weighted: bool
+
+
+def candidate(node: Node, weighted: bool) -> Candidate:
+    """The names that a layer could have, after the node that is its core."""
+    scopes = _scopes(node)
+    if scopes:
+        return Candidate(scopes[-2] if len(scopes) > 1 else "", scopes[-1] or node.path, weighted)
+    path = node.path
+    for frame in _FRAMES:
+        path = path.removeprefix(frame)
+    return Candidate(path.rpartition("/")[0], path, weighted)
+
+
+def names(candidates: Sequence[Candidate]) -> list[str]:
+    """A name for each layer, all different.
+
+    A layer is called after its module if it is the only one there, or the only one with a kernel. Others keep the
+    path of their node.
+    """
+    layers = Counter(item.module for item in candidates)
+    kernels = Counter(item.module for item in candidates if item.weighted)
+    taken: set[str] = set()
+    found = []
+    for item in candidates:
+        alone = layers[item.module] == 1 or (item.weighted and kernels[item.module] == 1)
+        wanted = (
+            item.module if item.module and alone else f"{item.module}/{item.path}" if _is_scoped(item) else item.path
+        )
+        name, number = wanted, 0
+        while name in taken:
+            number += 1
+            name = f"{wanted}_{number}"
+        taken.add(name)
+        found.append(name)
+    return found
+
+
+def _is_scoped(item: Candidate) -> bool:
+    """Whether the path is only the last part: PyTorch's scopes name the call without its module."""
+    return bool(item.module) and not item.path.startswith(item.module)
+
+
+def _scopes(node: Node) -> list[str]:
+    """`['', 'layer1', 'layer1.0.conv1', 'conv2d']`, as PyTorch's exporter notes it."""
+    try:
+        found = ast.literal_eval(node.metadata.get(SCOPES, "[]"))
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return []
+    return [str(item) for item in found] if isinstance(found, list) else []
