@@ -12,6 +12,8 @@ from archlint.facts import build
 from archlint.graph import Layer, Model
 from archlint.readers import open_model
 
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+
 PAGE = """\
 ---
 code: {code}

@@ -24,7 +24,7 @@ _MODEL = {_VERSION: VARINT, 5: VARINT} | dict.fromkeys((_PRODUCER, 3, 4, 6, _GRA
 """The fields of ONNX's ModelProto with their wire types. Writers begin with the version."""
 
 _MANY = 10_000  # fields that are looked at; in a model, some ten come before the graph
-_CORE_ML = 200  # from here on, the fields of a Core ML Model are the kinds of models that it can be
+_CORE_ML = {1, 2, 10, *range(200, 3001)}  # fields of a Core ML Model; from 200 on, the kinds of models it can be
 _NODE_DEF = re.compile(rb"\n[\x80-\xff]{0,4}[\x00-\x7f]\n([\x01-\x7f])")  # a GraphDef's first node and its name
 
 
@@ -48,7 +48,7 @@ def is_onnx(file: "OpenFile") -> bool:
 def other_kind(file: "OpenFile") -> str | None:
     """What else the file is, as a sentence, if it is one of the formats that models are kept in."""
     numbers = {number for number, *_ in islice(_fields(file), _MANY)}
-    if file.head.startswith(b"\x08") and max(numbers, default=0) >= _CORE_ML:
+    if file.head.startswith(b"\x08") and numbers <= _CORE_ML and max(numbers) >= 200:
         return "it is a Core ML model, which archlint does not read; check the model that it was converted from"
     if file.head.startswith(b"\x08\x01\x12") and numbers == {1, 2}:
         return (

@@ -1,9 +1,9 @@
 """From an ONNX graph to the neutral model: steps become layers, one by one or by pattern."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from archlint.graph import KINDS, Call, Exchange, Layer, Model, Output, StoredTensor, Tensor
+from archlint.graph import KINDS, Call, Exchange, Layer, Model, Output, Shape, StoredTensor, Tensor
 from archlint.graph import Node as NodeFact
 from archlint.readers.onnx.folded import Folded, folded, without_norm
 from archlint.readers.onnx.graph import Graph, Node, Source
@@ -26,6 +26,9 @@ _NEVER = {
     _NO_DEFINITION: "layer.initializer layer.initializer_family layer.init_gain layer.recurrent_initializer layer.l1 "
     "layer.l2 layer.recurrent_rate model.dtype_policy output.compute_dtype",
 }
+_BEFORE_NORM = "/before-norm"
+"""Ends the name of a value that the file does not have any more: what went into a folded batch norm."""
+
 _DROPOUT = "layer.rate layer.stochastic layer.whole_samples link.dropout link.dropout_rate link.stochastics"
 
 
@@ -49,7 +52,7 @@ def lift(source: Source) -> Model:
     training = any(trains(prog, step) for step in prog.steps)
     drafts = [*_inputs(source.graph), *_drafts(prog)]
     norms = [found for draft in drafts if draft.core and (found := folded(draft.core))]
-    drafts = [part for draft in drafts for part in _unfolded(draft)]
+    drafts = list(_laid_out(part for draft in drafts for part in _unfolded(draft)))
     built = _Built.of(drafts, source)
     nodes = _Nodes(prog, drafts, built.layer_of)
     stage = "training" if source.training or training or any(norm.training for norm in norms) else "inference"
@@ -66,7 +69,7 @@ def lift(source: Source) -> Model:
             if value in built.tensors
         ),
         absent=_absent(drafts, stage),
-        shapes={tensor: shape for value, tensor in built.tensors.items() if (shape := prog.shape(value)) is not None},
+        shapes=_shapes(prog, built.tensors),
         stage=stage,
         exchange=Exchange(
             ir_version=source.ir_version,
@@ -77,6 +80,11 @@ def lift(source: Source) -> Model:
             gradients=source.training or any(node.domain == _GRADIENTS for node in source.graph.nodes),
         ),
     )
+
+
+def _shapes(prog: Program, tensors: Mapping[str, Tensor]) -> dict[Tensor, Shape]:
+    found = {tensor: prog.shape(value.removesuffix(_BEFORE_NORM)) for value, tensor in tensors.items()}
+    return {tensor: shape for tensor, shape in found.items() if shape is not None}
 
 
 def _inputs(graph: Graph) -> Iterator[Draft]:
@@ -115,11 +123,13 @@ def _draft(prog: Program, meant: Meaning, numbers: Sequence[int]) -> Draft:
     return Draft(meant, tuple(inputs), steps[-1].outputs, core.node, class_name, tuple(numbers))
 
 
-_CORES = ("Conv", "ConvTranspose", "MatMul", "Gemm", "Gather", "InstanceNormalization", "Softmax")
+_CORES = ("Conv", "ConvTranspose", "MatMul", "Gemm", "MatMulInteger", "Gather", "InstanceNormalization", "Softmax")
 
 
 def _core(meant: Meaning, steps: Sequence[Step]) -> Step:
-    """The step that a layer is named after: the one with the kernel, else the last."""
+    """The step that a layer is named after: the one with the kernel, of a pool the first, else the last."""
+    if KINDS[meant.kind].pool:
+        return steps[0]
     if KINDS[meant.kind].weighted or meant.kind in ("attention", "group_norm"):
         return next((step for step in steps if step.op in _CORES), steps[-1])
     return steps[-1]
@@ -131,7 +141,7 @@ def _unfolded(draft: Draft) -> Iterator[Draft]:
     if norm is None:
         yield draft
         return
-    between = f"{draft.outputs[0]}/before-norm"
+    between = draft.outputs[0] + _BEFORE_NORM
     kernel = draft.core.inputs[1] if draft.core and len(draft.core.inputs) > 1 else ""
     label = kernel.removesuffix(".weight") if kernel.endswith(".weight") else ""
     yield replace(draft, meaning=without_norm(draft.meaning, norm), outputs=(between,), label=label)
@@ -140,6 +150,25 @@ def _unfolded(draft: Draft) -> Iterator[Draft]:
 
 def _norm(norm: Folded) -> Meaning:
     return Meaning("batch_norm", {"axis": 1, **norm.settings})
+
+
+_ALIKE = frozenset(
+    "activation batch_norm group_norm instance_norm layer_scale arithmetic dropout identity cast flatten zero_padding "
+    "add subtract multiply divide average maximum minimum concat where".split()
+)
+"""Kinds that know nothing of where the channels are, and leave them there."""
+
+
+def _laid_out(drafts: Iterable[Draft]) -> Iterator[Draft]:
+    """Layers on a map learn from the layer that made it that its channels come first."""
+    first: set[str] = set()
+    for draft in drafts:
+        meant = draft.meaning
+        if meant.kind in _ALIKE and not first.isdisjoint(draft.inputs):
+            meant = replace(meant, args={**meant.args, "data_format": "channels_first"})
+        if meant.args.get("data_format") == "channels_first" and meant.kind != "flatten":
+            first.update(draft.outputs)
+        yield replace(draft, meaning=meant)
 
 
 @dataclass(slots=True)

@@ -60,7 +60,7 @@ def dense(prog: Program, step: Step, bias: str = "") -> Meaning | None:
     if bias and elements(prog, bias) not in (None, 1, units):
         return None
     args = {"units": units, **_fused_activation(prog, step)}
-    return _with_bias("dense", args, Weight("kernel", (inputs, units)), bias, units)
+    return _with_bias(prog, "dense", args, Weight("kernel", (inputs, units)), bias, units)
 
 
 def _kernel_of_product(prog: Program, step: Step) -> tuple[int, int] | None:
@@ -75,8 +75,9 @@ def _kernel_of_product(prog: Program, step: Step) -> tuple[int, int] | None:
     return (columns, rows) if step.attrs.get("transB") else (rows, columns)
 
 
-def _with_bias(kind: str, args: dict[str, Any], kernel: Weight, bias: str, units: int) -> Meaning:
-    # Exporters leave out a bias that is zero, so only one that is there is known.
+def _with_bias(prog: Program, kind: str, args: dict[str, Any], kernel: Weight, bias: str, units: int) -> Meaning:
+    # Exporters leave out a bias that is zero, and make one of zeros where there is none: only another one is known.
+    bias = "" if prog.scalar(bias) == 0 else bias
     use_bias = {"use_bias": True} if bias else {}
     weights = (kernel, Weight("bias", (units,))) if bias else (kernel,)
     return Meaning(kind, {**args, **use_bias}, weights)
@@ -90,7 +91,7 @@ def einsum(prog: Program, step: Step, bias: str = "") -> Meaning | None:
     if shape is None or not after or after[-1] is None:
         return None
     equation = {"equation": step.attrs.get("equation")}
-    return _with_bias("einsum_dense", equation, Weight("kernel", shape), bias, elements(prog, bias) or after[-1])
+    return _with_bias(prog, "einsum_dense", equation, Weight("kernel", shape), bias, elements(prog, bias) or after[-1])
 
 
 def conv(prog: Program, step: Step, bias: str = "") -> Meaning | None:
@@ -122,7 +123,7 @@ def conv(prog: Program, step: Step, bias: str = "") -> Meaning | None:
         **_padding(step, window),
         **_fused_activation(prog, step),
     }
-    return _with_bias(kind, args, Weight("kernel", kernel), bias, filters)
+    return _with_bias(prog, kind, args, Weight("kernel", kernel), bias, filters)
 
 
 _ZERO_POINTS = {"QLinearConv": 7, "QLinearMatMul": 7, "QGemm": 8}

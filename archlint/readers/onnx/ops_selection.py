@@ -6,6 +6,9 @@ from archlint.analyses.shape_terms import Dim, UnknownError, axes_of, natural, r
 from archlint.graph import Shape
 from archlint.readers.onnx.ops_terms import Call, Rule
 
+INT_MAX = 2**31 - 1
+"""From here on, the end of a Slice means the end of the axis."""
+
 
 def gather(call: Call) -> Shape:
     """One axis replaced by the axes of the indices."""
@@ -40,7 +43,13 @@ def slice_bounds(call: Call) -> list[tuple[int, Dim, Dim, Dim]]:
     steps = call.entries(4) if call.has(4) else (1,) * len(starts)
     if not len(axes) == len(starts) == len(steps):
         raise UnknownError
+    ends = tuple(_end(end, step) for end, step in zip(ends, steps, strict=True))
     return list(zip(axes, starts, ends, steps, strict=True))
+
+
+def _end(end: Dim, step: Dim) -> Dim:
+    """Going backwards to INT_MAX is to go nowhere by the standard, and to the front in onnxruntime."""
+    return None if end is not None and end >= INT_MAX and (step is None or step < 0) else end
 
 
 def sliced(call: Call) -> Shape:
@@ -56,7 +65,15 @@ def sliced(call: Call) -> Shape:
 def _left(size: Dim, start: Dim, end: Dim, step: Dim) -> Dim:
     if size is None or start is None or end is None or step is None:
         return None
-    return len(range(*slice(start, end, step or unknown()).indices(size)))
+    return len(visited(size, start, end, step))
+
+
+def visited(size: int, start: int, end: int, step: int) -> range:
+    """The places of an axis that a Slice takes. NumPy differs where it goes backwards from far before the front."""
+    start, end = (place + size if place < 0 else place for place in (start, end))
+    if step > 0:
+        return range(min(max(start, 0), size), min(max(end, 0), size), step)
+    return range(min(max(start, 0), size - 1), min(max(end, -1), size - 1), step or unknown())
 
 
 def compress(call: Call) -> Shape:

@@ -18,7 +18,7 @@ from archlint.readers.onnx.graph import Array
 from archlint.readers.onnx.ops_dtypes import output_dtypes
 from archlint.readers.onnx.ops_layout import shape_range
 from archlint.readers.onnx.ops_reductions import reduced_axes
-from archlint.readers.onnx.ops_selection import slice_bounds
+from archlint.readers.onnx.ops_selection import slice_bounds, visited
 from archlint.readers.onnx.ops_terms import Call
 from archlint.readers.onnx.tensors import NUMPY
 
@@ -138,10 +138,10 @@ def gathered(call: Call, _shapes: object) -> Sequence[Array]:
 
 def cut(call: Call, _shapes: object) -> Sequence[Array]:
     """Some ranges of axes."""
-    ranges = [slice(None)] * call.value().ndim
-    for axis, start, end, step in slice_bounds(call):
-        ranges[axis] = slice(known(start), known(end), known(step))
-    return (call.value()[tuple(ranges)],)
+    array = call.value()
+    for axis, *bounds in slice_bounds(call):
+        array = np.take(array, visited(array.shape[axis], *map(known, bounds)), axis)
+    return (array,)
 
 
 def joined(call: Call, _shapes: object) -> Sequence[Array]:

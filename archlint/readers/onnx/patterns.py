@@ -47,11 +47,11 @@ def _biased(prog: Program, match: Match, step: Step) -> Meaning | None:
 
 
 _BUILDS = {"MatMul": dense, "Gemm": dense, "MatMulInteger": dense, "Einsum": einsum}
+_KERNELS = (*_BUILDS, "Conv", "ConvTranspose")
 
 
 def _core(prog: Program, match: Match) -> Step:
-    kernels = (*_BUILDS, "Conv", "ConvTranspose")
-    return next(prog.steps[number] for number in sorted(match.steps) if prog.steps[number].op in kernels)
+    return next(prog.steps[number] for number in sorted(match.steps) if prog.steps[number].op in _KERNELS)
 
 
 def _is_vector(prog: Program, value: str, step: Step, last: bool) -> bool:
@@ -97,13 +97,21 @@ def _scale_and_shift(prog: Program, match: Match, step: Step) -> Meaning | None:
     """A scale and a shift per channel is a batch normalization as it is run; right at the input, a standardization."""
     axis = _channel_axis(prog, match.names["K"], step)
     others = {_channel_axis(prog, match.names[name], step) for name in ("B", "M") if name in match.names}
-    if axis in (None, -2) or others - {None, axis}:
+    if axis in (None, -2) or others - {None, axis} or ("M" in match.names and _adds_bias(prog, match)):
         return None
     channels = elements(prog, match.names["K"]) or 0
     if match.names["x"] in prog.graph.inputs:
         return Meaning("normalization", {"axis": axis})
     weights = tuple(Weight(name, (channels,)) for name in ("gamma", "beta"))
     return Meaning("batch_norm", {"axis": axis}, weights)
+
+
+def _adds_bias(prog: Program, match: Match) -> bool:
+    """Whether the constant nearest to the data is no mean, but the bias of the kernel in front of it."""
+    value = match.names["x"]
+    maker, readers = prog.maker.get(value), prog.readers.get(value, ())
+    kernel = maker is not None and prog.steps[maker].op in _KERNELS
+    return kernel and any(prog.steps[number].op == "Add" for number in match.steps & set(readers))
 
 
 def _scale(prog: Program, match: Match, step: Step) -> Meaning | None:

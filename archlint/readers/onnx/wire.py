@@ -140,8 +140,6 @@ class _Walk:
         self._spend(_BYTE * (stop - start))
         return self._look(start, stop)
 
-    # Reading
-
     def _run(self, tag: int, stop: int, end: int) -> int:
         """Where the run of unpacked numbers ends that a field ending at `stop` begins, as far as the window shows."""
         run = _RUNS.get(tag)
@@ -168,8 +166,6 @@ class _Walk:
         if self._left < 0:
             raise ReadError("its structure is larger than any honest model's; it was not read further")
 
-    # Judging
-
     def _property(self, todo: str, start: int, stop: int) -> Kind | None:
         """What to do with an entry of `metadata_props`."""
         if todo is SHORT_PROPERTY:
@@ -184,13 +180,12 @@ class _Walk:
             return self.message(kind, start, stop, depth)
         content = self._look(start, stop)
         if content not in self._seen:
+            self._spend(_EDIT + len(content))
             before = self._left
             self._seen[content] = self.message(kind, start, stop, depth), before - self._left
         rewritten, cost = self._seen[content]
         self._left -= cost
         return rewritten
-
-    # Rewriting
 
     def _replace(self, edits: list[_Edit], sized: int, stop: int, content: bytes | None) -> None:
         """Give a field, whose length is at `sized`, other content, unless that is None."""
