@@ -13,12 +13,16 @@ from archlint.limits import SECONDS
 from archlint.readers import open_model
 from archlint.reports.contract import Checked
 from archlint.rules import Rule, run
+from archlint.targets import Target
 
 
-def check(path: str | Path, rules: Sequence[Rule]) -> Checked:
-    """What the rules say of the model file at `path`; one that cannot be read is reported as failed, never raised."""
+def check(path: str | Path, rules: Sequence[Rule], target: Target | None = None) -> Checked:
+    """What the rules say of the model file at `path`, and of running it on `target`.
+
+    A file that cannot be read is reported as failed, never raised.
+    """
     try:
-        with _deadline(SECONDS), open_model(Path(path)) as model, closing(build(model)) as facts:
+        with _deadline(SECONDS), open_model(Path(path)) as model, closing(build(model, target)) as facts:
             report = run(rules, facts, absent(model, facts))
             return Checked.of(str(path), model, report)
     except PageError:  # the fault is a rule's, not this file's

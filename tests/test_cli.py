@@ -20,11 +20,13 @@ from rich.cells import cell_len
 from support import PAGE, entry, sequential, write_h5
 
 from archlint import __version__, cli
+from archlint.facts import schema
 from archlint.rules.rule import SEVERITIES
 
 ROOT = Path(__file__).parents[1]
 MODELS = Path("fixtures/models")
 FAULTY, CLEAN, ADVISED = MODELS / "faulty.keras", MODELS / "clean_mlp.keras", MODELS / "clipvalue_mlp.keras"
+ONNX = Path("fixtures/exports/cnn.torch.onnx")
 UNCOMPILED = MODELS / "leaky_relu.keras"
 RESNET = Path("fixtures/applications/ResNet50.keras")
 ESCAPE = "\x1b["
@@ -114,10 +116,10 @@ def test_a_file_is_checked(archlint: Archlint) -> None:
 
 
 def test_a_folder_is_searched_for_models_in_alphabetical_order(archlint: Archlint, tmp_path: Path) -> None:
-    for name in ("b/2.h5", "b/1.HDF5", "a.h5", "notes.txt", ".hidden/c.h5", "venv/d.h5"):
+    for name in ("b/2.h5", "b/1.HDF5", "a.h5", "c.onnx", "notes.txt", ".hidden/c.h5", "venv/d.h5"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(MODELS / "clean_mlp.h5", tmp_path / name)
-    expected = [str(tmp_path / name) for name in ("a.h5", "b/1.HDF5", "b/2.h5")]
+    expected = [str(tmp_path / name) for name in ("a.h5", "c.onnx", "b/1.HDF5", "b/2.h5")]
     assert paths(archlint("check", tmp_path, "-f", "json")) == expected
 
 
@@ -193,6 +195,40 @@ def test_a_misspelt_rule_is_an_error_that_suggests_the_right_one(
     said = sentence(archlint("check", FAULTY, option, word))
     assert said.startswith(f"no rule is selected by '{word}'; did you mean ")
     assert meant in said
+
+
+# For which runtime
+
+FOR_TENSORRT = (
+    ("WHERE layer.units > 50", "WHERE layer.units > 50 AND EXISTS (SELECT 1 FROM model WHERE target = 'tensorrt')"),
+)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"), [((), []), (("--target", "tensorrt"), ["ORG001"]), (("--target", "nnapi"), [])]
+)
+def test_a_rule_about_a_runtime_speaks_only_when_it_is_named(
+    archlint: Archlint, tmp_path: Path, options: tuple[str, ...], expected: list[str]
+) -> None:
+    own = page(tmp_path, *FOR_TENSORRT)
+    ran = archlint("check", MODELS / "imdb_small.keras", "--rules", own, "--select", "ORG", "-f", "json", *options)
+    assert codes(ran) == expected
+    assert ran.json["files"][0]["not_checked"] == []
+
+
+def test_the_runtime_is_a_fact(archlint: Archlint) -> None:
+    asked = ("query", FAULTY, "SELECT target FROM model", "-f", "json")
+    assert [archlint(*asked, *options).json for options in ((), ("--target", "coreml"))] == [
+        [{"target": None}],
+        [{"target": "coreml"}],
+    ]
+    assert archlint("facts", FAULTY, "--target", "onnxruntime").json["model"][0]["target"] == "onnxruntime"
+
+
+def test_a_runtime_that_is_unknown_is_refused_with_those_there_are(archlint: Archlint) -> None:
+    ran = archlint("check", FAULTY, "--target", "tensort")
+    assert ran.code == 2
+    assert all(target in ran.err for target in ("onnxruntime", "tensorrt", "coreml", "nnapi"))
 
 
 # Exit codes
@@ -311,8 +347,9 @@ def test_a_report_that_cannot_be_written_is_one_sentence(archlint: Archlint, tmp
     assert "cannot be written" in sentence(archlint("check", FAULTY, "-o", tmp_path / "no" / "report.txt"))
 
 
-def test_a_report_never_overwrites_a_model(archlint: Archlint, tmp_path: Path) -> None:
-    model = tmp_path / "model.h5"
+@pytest.mark.parametrize("name", ["model.h5", "model.onnx"])
+def test_a_report_never_overwrites_a_model(archlint: Archlint, tmp_path: Path, name: str) -> None:
+    model = tmp_path / name
     shutil.copy(MODELS / "clean_mlp.h5", model)
     before = model.read_bytes()
     assert "has the name of a model" in sentence(archlint("check", FAULTY, "-o", model))
@@ -375,6 +412,14 @@ def test_a_model_that_was_not_compiled_lists_the_rules_that_need_to_know(archlin
     assert lacking["LOS003"]["name"] == "crossentropy-needs-probabilities"
     assert "output.loss" in lacking["LOS003"]["needs"]
     assert "no training configuration" in lacking["LOS003"]["why"]
+
+
+def test_an_onnx_file_lists_the_rules_that_need_what_it_lacks(archlint: Archlint) -> None:
+    (file,) = archlint("check", ONNX, "-f", "json").json["files"]
+    lacking = {entry["code"]: entry["why"] for entry in file["not_checked"]}
+    assert (file["status"], file["format"], file["model"]["producer"]) == ("checked", "onnx", "pytorch")
+    assert "no training configuration" in lacking["LOS003"]
+    assert "how they were initialized" in lacking["INI001"]
 
 
 def test_json_lines_are_the_files_and_then_the_rest(archlint: Archlint) -> None:
@@ -613,7 +658,7 @@ def test_a_model_that_cannot_be_read_is_named(archlint: Archlint) -> None:
 
 def test_facts_come_as_json_table_by_table(archlint: Archlint) -> None:
     facts = archlint("facts", FAULTY).json
-    assert set(facts) == {"model", "layer", "edge", "link", "output", "metric"}
+    assert list(facts) == re.findall(r"CREATE TABLE (\w+)", schema())
     assert (facts["model"][0]["optimizer"], len(facts["layer"])) == ("adam", facts["model"][0]["layers"])
 
 
@@ -790,12 +835,19 @@ def test_a_reader_that_has_seen_enough_causes_no_traceback(arguments: str) -> No
     assert (len(ran.stdout.splitlines()), ran.stderr) == (1, "")
 
 
-def test_checking_imports_neither_keras_nor_tensorflow_nor_h5py() -> None:
+@pytest.mark.parametrize(
+    ("files", "unwanted"),
+    [
+        ((FAULTY, FAULTY.with_suffix(".h5")), "tensorflow keras h5py onnx google.protobuf rich"),
+        ((ONNX,), "tensorflow keras torch onnx onnxruntime h5py pyfive rich"),
+    ],
+)
+def test_checking_imports_no_framework_and_nothing_of_other_formats(files: tuple[Path, ...], unwanted: str) -> None:
     code = (
         "import sys\nfrom archlint.cli import main\n"
-        f"sys.argv = ['archlint', 'check', '-q', {str(FAULTY)!r}, {str(FAULTY.with_suffix('.h5'))!r}]\n"
+        f"sys.argv = ['archlint', 'check', '-q', *{list(map(str, files))!r}]\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
-        "print({'tensorflow', 'keras', 'h5py', 'onnx', 'rich'} & set(sys.modules))"
+        f"print(set({unwanted!r}.split()) & set(sys.modules))"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.splitlines()[-1] == "set()"

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import onnx
 import pytest
 from support import PAGE
 
 from archlint.errors import PageError, QueryError, UsageError
-from archlint.rules import catalogue, sandbox
+from archlint.rules import catalogue, onnx_text, sandbox
 from archlint.rules.catalogue import choose, find, load, parse_and_prove
 from archlint.rules.engine import run
 from archlint.rules.finding import Value
@@ -23,6 +24,7 @@ from archlint.rules.rule import SEVERITIES, Rule
 from archlint.rules.sandbox import FUNCTIONS, run_query
 from archlint.rules.sql import refusals
 from archlint.rules.template import columns, fill
+from archlint.targets import Target
 
 WIDE = "SELECT name AS layer, units AS units FROM layer WHERE units > 10"
 MESSAGE = '"{layer} has {units:,} units"'
@@ -46,24 +48,25 @@ def edited(folder: Path, old: str, new: str) -> Rule:
     return next(parse_and_prove([(path, text.replace(old, new).encode())]))
 
 
-def add_layer(connection: sqlite3.Connection, **facts: Any) -> None:
-    """Adds a row to `layer`; whatever must be there and is not given is 0 or `-`."""
+def add(connection: sqlite3.Connection, table: str, **facts: Any) -> None:
+    """Adds a row to a table; whatever must be there and is not given is 0 or `-`."""
     needed = {
         name: "-" if kind == "TEXT" else 0
-        for _, name, kind, not_null, *_ in connection.execute("PRAGMA table_info(layer)").fetchall()
+        for _, name, kind, not_null, *_ in connection.execute(f"PRAGMA table_info({table})").fetchall()
         if not_null
     }
     row = needed | facts
     marks = ", ".join("?" * len(row))
-    connection.execute(f"INSERT INTO layer ({', '.join(row)}) VALUES ({marks})", tuple(row.values()))
+    connection.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", tuple(row.values()))
 
 
 @pytest.fixture
 def facts() -> Iterator[sqlite3.Connection]:
     connection = sqlite3.connect(":memory:")
     connection.executescript(SCHEMA.read_text(encoding="utf-8"))
+    add(connection, "model", format="keras_zip")
     for number, (name, units) in enumerate([("one", 8), ("two", 1024), ("three", 64), ("four", None)]):
-        add_layer(connection, id=number, name=name, kind="dense", units=units, affine=1)
+        add(connection, "layer", id=number, name=name, kind="dense", units=units, affine=1)
     connection.commit()
     yield connection
     connection.close()
@@ -103,6 +106,11 @@ class TestPage:
         assert [lines[example.line - 1] for example in found.examples] == ["```python", "```python"]
         assert lines[found.sql_line - 1] == WIDE
 
+    def test_an_example_says_what_it_is_written_in_and_for_which_runtime(self, tmp_path: Path) -> None:
+        wide, narrow = edited(tmp_path, "A wide layer.\n```python", "A wide layer.\n```onnx target=tensorrt").examples
+        assert (wide.language, wide.format, wide.target) == ("onnx", "onnx", Target.tensorrt)
+        assert (narrow.language, narrow.format, narrow.target) == ("python", "keras", None)
+
     def test_windows_line_ends_change_nothing(self, tmp_path: Path) -> None:
         path = page(tmp_path)
         windows = next(parse_and_prove([(path, path.read_bytes().replace(b"\n", b"\r\n"))]))
@@ -132,7 +140,9 @@ class TestPage:
             ("## Why\n", "## Why\n\n## Why\n", r"in this order"),
             ("They are wide.", "", r":16: the section Why is empty"),
             ("A wide layer.\n", "", r":23: the example has no sentence"),
-            ("```python", "```keras", r"a ```python or ```json block, not ```keras"),
+            ("```python", "```keras", r":24: .* ```python, ```json or ```onnx block, not ```keras; target= .*, nnapi"),
+            ("```python", "```onnx target=npu", r"not ```onnx target=npu; target= .* may be one of onnxruntime, tens"),
+            ("```python", "```onnx for=nnapi", r"not ```onnx for=nnapi"),
             ("```sql", "```", r"the section Check must hold one block, the ```sql"),
         ],
     )
@@ -399,6 +409,30 @@ class TestRun:
         (skipped,) = report.not_checked
         assert (skipped.code, skipped.needs, skipped.why) == ("TST001", ("layer.units",), "the file has no shapes")
 
+    @pytest.mark.parametrize(
+        ("format", "formats", "fires"),
+        [
+            ("keras_h5", ("keras",), True),
+            ("keras_zip", ("onnx", "keras"), True),
+            ("onnx", ("keras", "onnx"), True),
+            ("onnx", ("keras",), False),
+            ("keras_zip", ("onnx",), False),
+        ],
+    )
+    def test_a_rule_runs_on_the_formats_that_its_page_names(
+        self, tmp_path: Path, facts: sqlite3.Connection, format: str, formats: tuple[str, ...], fires: bool
+    ) -> None:
+        facts.execute("UPDATE model SET format = ?", (format,))
+        report = run([msgspec.structs.replace(rule(tmp_path), formats=formats)], facts, {})
+        assert (bool(report.findings), report.not_checked) == (fires, ())
+
+    def test_a_rule_for_other_formats_says_what_the_file_lacks(self, tmp_path: Path, facts: sqlite3.Connection) -> None:
+        facts.execute("UPDATE model SET format = 'onnx'")
+        report = run([rule(tmp_path)], facts, {"layer.units": "an ONNX file has none"})
+        assert [(lacking.needs, lacking.why) for lacking in report.not_checked] == [
+            (("layer.units",), "an ONNX file has none")
+        ]
+
     def test_a_rule_that_takes_too_long_says_so(
         self, tmp_path: Path, facts: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -499,6 +533,63 @@ class TestMutants:
         either, other = mutants("SELECT name FROM layer WHERE units = 8 OR units = 64")
         assert run_query(facts, either.sql).rows == [("three",)]
         assert run_query(facts, other.sql).rows == [("one",)]
+
+
+ONNX = """\
+<ir_version: 8, opset_import: ["" : 17]>
+net (float[N,2] x) => (float[N,64] y)
+<float[2,64] "head.weight", float[64] bias, int8[64] zeros, float[2] scale = {3, 4}, float[N,64] sum>
+{
+  scaled = Mul (x, scale)
+  sum = MatMul (scaled, "head.weight")
+  y = Add (sum, bias)
+}
+"""
+
+
+class TestOnnxText:
+    def save(self, folder: Path, text: str = ONNX) -> onnx.ModelProto:
+        found = edited(folder, "model = keras.Sequential([keras.Input((2,)), layers.Dense(64)])\n", text)
+        onnx_text.save(found, found.examples[0], folder / "model.onnx")
+        return onnx.load(folder / "model.onnx")
+
+    def test_a_declared_value_that_no_node_makes_is_a_weight(self, tmp_path: Path) -> None:
+        model = self.save(tmp_path)
+        onnx.checker.check_model(model, full_check=True)
+        weights = {weight.name: onnx.numpy_helper.to_array(weight) for weight in model.graph.initializer}
+        assert {name: (values.dtype.name, values.shape) for name, values in weights.items()} == {
+            "head.weight": ("float32", (2, 64)),
+            "bias": ("float32", (64,)),
+            "zeros": ("int8", (64,)),
+            "scale": ("float32", (2,)),
+        }
+        assert weights["scale"].tolist() == [3, 4]
+        assert weights["bias"].min() > 0
+        assert 0.05 < weights["head.weight"].std() < 0.2
+
+    def test_a_weight_may_be_an_input_too(self, tmp_path: Path) -> None:
+        model = self.save(tmp_path, ONNX.replace("x)", "x, float[64] bias)"))
+        assert [value.name for value in model.graph.input] == ["x", "bias"]
+        assert "bias" in {weight.name for weight in model.graph.initializer}
+
+    def test_the_weights_are_the_same_every_time(self, tmp_path: Path) -> None:
+        assert self.save(tmp_path) == self.save(tmp_path)
+
+    @pytest.mark.parametrize(
+        ("old", "new", "message"),
+        [
+            (
+                "MatMul (",
+                "MatMul ",
+                r":30: the example is no ONNX in its text syntax: Expected character . not found$",
+            ),
+            ("ir_version: 8,", "ir_version: 8;", r":25: the example is no ONNX"),
+            ("float[64] bias", "float[M] bias", r":24: the weight bias must be declared with numbers for its sizes"),
+        ],
+    )
+    def test_a_fault_in_the_text_is_named_with_its_line(self, tmp_path: Path, old: str, new: str, message: str) -> None:
+        with pytest.raises(PageError, match=rf"wide-layer\.md{message}"):
+            self.save(tmp_path, ONNX.replace(old, new))
 
 
 class TestCatalogue:
@@ -626,7 +717,7 @@ def test_two_pages_with_one_query_need_the_same_facts(tmp_path: Path) -> None:
 
 def test_a_rule_that_finds_too_much_keeps_what_it_found_and_says_so(tmp_path: Path, facts: sqlite3.Connection) -> None:
     for number in range(10_001):
-        add_layer(facts, id=10 + number, name=f"w{number}", units=64)
+        add(facts, "layer", id=10 + number, name=f"w{number}", units=64)
     report = run([rule(tmp_path)], facts, {})
     assert len(report.findings) == 10_000
     assert [(unjudged.code, unjudged.needs) for unjudged in report.not_checked] == [("TST001", ())]

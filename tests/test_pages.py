@@ -15,13 +15,18 @@ from pathlib import Path
 import pytest
 
 from archlint.errors import PageError
+from archlint.readers import open_model
 from archlint.rules.catalogue import built_in, load, page_files, parse_and_prove
 from archlint.rules.proving import PageResult, prove_page, prove_pages
 from archlint.rules.rule import Rule
 
 ROOT = Path(__file__).parents[1]
 PAGES = page_files(ROOT / "rules")
+EXPORTS = sorted((ROOT / "fixtures" / "exports").glob("*.onnx"))
 SNAPSHOT = Path(__file__).parent / "snapshots" / "examples.json"
+
+ONLY_ONNX_HAS = {"node", "tensor", "model.opset", "model.ir_version", "model.target"}
+"""Tables and facts that say something of ONNX files alone."""
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 
@@ -62,6 +67,27 @@ def test_the_pages_load_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 @every_page
 def test_examples_hold_and_each_condition_is_needed(page: Path) -> None:
     assert "\n".join(result(page).failures) == ""
+
+
+@cache
+def missing_in_onnx() -> frozenset[str]:
+    """The facts that no ONNX file supplies."""
+    return frozenset.intersection(*map(_absent, EXPORTS))
+
+
+def _absent(path: Path) -> frozenset[str]:
+    with open_model(path) as model:
+        return frozenset(model.absent)
+
+
+@every_page
+def test_a_page_leaves_out_a_format_only_for_facts_that_it_lacks(page: Path) -> None:
+    rule = proved(page)
+    if "onnx" not in rule.formats:
+        assert missing_in_onnx() & {*rule.needs}, "ONNX files have all its facts: name onnx in formats"
+    if "keras" not in rule.formats:
+        needs = {*rule.needs, *(fact.split(".")[0] for fact in rule.needs)}
+        assert needs & ONLY_ONNX_HAS, "Keras files have all its facts: name keras in formats"
 
 
 def test_every_rule_on_every_example_is_as_recorded() -> None:
@@ -129,11 +155,27 @@ WHERE units > 10
 """
 
 
+ONNX = """\
+## {section}
+A layer of {units} units.
+```onnx{target}
+<ir_version: 8, opset_import: ["" : 17]>
+net (float[N,4] x) => (float[N,{units}] y) <float[4,{units}] w, float[{units}] b> {{ y = Gemm (x, w, b) }}
+```
+"""
+WIDE_ONNX = ONNX.format(section="Fires", units=64, target="")
+NARROW_ONNX = ONNX.format(section="Stays silent", units=2, target="")
+IN_ONNX = (("## Fires\n", WIDE_ONNX), ("## Stays silent\n", NARROW_ONNX))
+
+
 class TestProving:
-    def prove(self, folder: Path, old: str = "", new: str = "") -> PageResult:
+    def prove(self, folder: Path, *changes: tuple[str, str]) -> PageResult:
         page = folder / "TST001-wide-layer.md"
-        assert old in PAGE
-        page.write_text(PAGE.replace(old, new), encoding="utf-8")
+        text = PAGE
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new)
+        page.write_text(text, encoding="utf-8")
         (found,) = prove_pages([folder], ())
         return found
 
@@ -160,16 +202,55 @@ class TestProving:
             ("model =", "network =", ":24: the example does not define `model`"),
             ("Dense(64", "Dense(-1", ":24: the example does not run: ValueError"),
             ('"config": [', '"config" [', ":30: the example is no JSON"),
+            ('"model_config"', '"config"', ":30: the example cannot be read: its model conf"),
             ("units AS units", "length(loss) AS units", "no such column: loss"),
         ],
     )
     def test_a_page_that_breaks_its_promise_fails(self, tmp_path: Path, old: str, new: str, failure: str) -> None:
-        (found,) = self.prove(tmp_path, old, new).failures
+        (found,) = self.prove(tmp_path, (old, new)).failures
         assert failure in found
+
+    def test_a_page_with_examples_in_both_formats_passes(self, tmp_path: Path) -> None:
+        found = self.prove(tmp_path, ("[keras]", "[keras, onnx]"), *IN_ONNX)
+        assert found.failures == ()
+        assert [(example.example.format, example.fired) for example in found.examples] == [
+            ("onnx", ("TST001",)),
+            ("keras", ("TST001",)),
+            ("onnx", ()),
+            ("keras", ()),
+        ]
+
+    def test_a_format_that_a_page_names_has_examples_that_fire_and_that_stay_silent(self, tmp_path: Path) -> None:
+        assert self.prove(tmp_path, ("[keras]", "[keras, onnx]"), IN_ONNX[0]).failures == (
+            f"{tmp_path}/TST001-wide-layer.md: its formats name onnx, but Stays silent has no example of it: add one",
+        )
+        assert self.prove(tmp_path, ("[keras]", "[keras, onnx]"), IN_ONNX[1]).failures == (
+            f"{tmp_path}/TST001-wide-layer.md: its formats name onnx, but Fires has no example of it: add one",
+        )
+
+    def test_an_example_in_a_format_that_its_page_does_not_name_fails(self, tmp_path: Path) -> None:
+        assert self.prove(tmp_path, IN_ONNX[1]).failures == (
+            f"{tmp_path}/TST001-wide-layer.md:30: the example is onnx, which the page's formats do not name",
+        )
+
+    def test_an_example_is_checked_for_the_runtime_that_its_block_names(self, tmp_path: Path) -> None:
+        condition = "units > 10\n  AND EXISTS (SELECT 1 FROM model WHERE target = 'coreml')\n"
+        named = [ONNX.format(section="Fires", units=64, target=" target=coreml")]
+        near = [ONNX.format(section="Stays silent", units=64, target=end) for end in ("", " target=nnapi")]
+        found = self.prove(
+            tmp_path,
+            ("units > 10\n", condition),
+            ("[keras]", "[keras, onnx]"),
+            ("```python", "```python target=coreml"),
+            ("```json", "```json target=coreml"),
+            ("## Fires\n", named[0]),
+            ("## Stays silent\n", near[0] + near[1].partition("\n")[2]),
+        )
+        assert found.failures == ()
 
     def test_an_example_that_is_not_checked_shows_nothing(self, tmp_path: Path) -> None:
         found = self.prove(
-            tmp_path, "units > 10\n", "units > 10 AND EXISTS (SELECT 1 FROM output WHERE loss IS NULL)\n"
+            tmp_path, ("units > 10\n", "units > 10 AND EXISTS (SELECT 1 FROM output WHERE loss IS NULL)\n")
         )
         assert [":24: TST001 does not check" in failure for failure in found.failures] == [True, False]
         assert [":30: TST001 does not check" in failure for failure in found.failures] == [False, True]
@@ -181,7 +262,7 @@ class TestProving:
             assert "TST001 is taken by" in found.failures[0]
 
     def test_a_row_that_does_not_fit_its_page_fails(self, tmp_path: Path) -> None:
-        found = self.prove(tmp_path, '{layer}"\nsources', '{layer:,}"\nsources')
+        found = self.prove(tmp_path, ('{layer}"\nsources', '{layer:,}"\nsources'))
         assert found.failures == (
             f"{tmp_path}/TST001-wide-layer.md: {{layer:,}} cannot show 'wide' (Cannot specify ',' with 's'.)",
         )

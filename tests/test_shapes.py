@@ -13,7 +13,7 @@ import pytest
 
 from archlint.analyses.shape_ops import OPERATIONS as OPERATION_RULES
 from archlint.analyses.shapes import infer, output_shapes
-from archlint.analyses.weights import Weight, declared_weights, fans, kernel
+from archlint.analyses.weights import declared_weights, fans, kernel
 from archlint.graph import KINDS, Call, Layer, Model, Output, Shape, Tensor
 from archlint.readers.keras import from_attributes
 

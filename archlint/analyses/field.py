@@ -115,8 +115,8 @@ def _met(sides: Sequence[Seen]) -> Spans:
 
 
 def _meeting(spans: Sequence[Span]) -> Span:
-    ordered = [span for span in spans if span.axis is not None] or spans[:1]
-    (axis, jump), size = _only((span.axis, span.jump) for span in ordered), _only(span.size for span in spans)
+    several = [span for span in spans if span.axis is not None] or spans[:1]
+    (axis, jump), size = _only((span.axis, span.jump) for span in several), _only(span.size for span in spans)
     if sum(span.axis is None and span.most < span.everything for span in spans) > 1:
         raise UnknownError  # single places, perhaps far from each other
     return Span(axis, size, jump, min(span.least for span in spans), max(span.most for span in spans))

@@ -26,7 +26,6 @@ from archlint.analyses.shape_terms import (
 from archlint.analyses.shapes import KNOWN_WRAPPERS, without_time, wrappers
 from archlint.graph import Layer, Shape, Weight
 
-
 Weights = tuple[Weight, ...]
 
 KERNELS = ("kernel", "depthwise_kernel", "embeddings")

@@ -10,7 +10,7 @@ from archlint.cli import inspect, judge, pages
 
 app = typer.Typer(
     name="archlint",
-    help="Find architecture faults in Keras model files, without running them.",
+    help="Find architecture faults in Keras and ONNX model files, without running them.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from archlint.cli.options import ModelFile, TableFormat, opened
+from archlint.cli.options import ModelFile, Runtime, TableFormat, opened
 
 if TYPE_CHECKING:
     import sqlite3
@@ -17,7 +17,8 @@ APPLICATION = 0x6172_636C  # "arcl"
 """Marks databases of ours (SQLite's application_id), so that no other is ever written over."""
 
 _LAYERS = """
-    SELECT name, CASE WHEN wrapper IS NULL THEN class_name ELSE wrapper || '(' || class_name || ')' END AS class_name,
+    SELECT name, kind,
+           CASE WHEN wrapper IS NULL THEN class_name ELSE wrapper || '(' || class_name || ')' END AS class_name,
            output_shape, params, trainable, initializer, activation, effective_activation, fan_in, fan_out
     FROM layer ORDER BY id
 """
@@ -37,7 +38,8 @@ def show(
 ) -> None:
     """Print the layers of a model as `model.summary()` would, with initializers, effective activations and fans.
 
-    Nested models are unfolded to paths (encoder/block1/conv). Needs no TensorFlow.
+    Nested models are unfolded to paths (encoder/block1/conv). Of an ONNX model, the layers are what its operators were
+    put together to. Needs no TensorFlow.
     """
     from archlint.reports import layers
     from archlint.reports.machine import encode
@@ -73,6 +75,7 @@ def facts(
             "--schema", callback=_print_schema, is_eager=True, help="Print what every table and column means, and stop."
         ),
     ] = False,
+    target: Runtime = None,
 ) -> None:
     """Write the facts that rules ask as a SQLite database, or print them all as JSON.
 
@@ -80,7 +83,7 @@ def facts(
     """
     from archlint.reports.machine import encode
 
-    with opened(model) as (_, connection):
+    with opened(model, target) as (_, connection):
         if output_file is not None:
             _write_database(connection, output_file)
             return
@@ -119,6 +122,7 @@ def query(
     model: ModelFile,
     sql: Annotated[str, typer.Argument(metavar="SQL", help="One SELECT over the facts.")],
     format: Annotated[QueryFormat, typer.Option("--format", "-f", help="How to print the rows.")] = QueryFormat.full,
+    target: Runtime = None,
 ) -> None:
     """Ask the facts of a model: archlint query model.h5 "SELECT name, units FROM layer WHERE affine".
 
@@ -129,7 +133,7 @@ def query(
     from archlint.reports.text import write
     from archlint.rules import run_query
 
-    with opened(model) as (_, connection):
+    with opened(model, target) as (_, connection):
         columns, rows, _ = run_query(connection, sql)
     if format is QueryFormat.json:
         typer.echo(encode(_dicts(columns, rows), indent=2))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from archlint.cli.options import Ignore, OutputFile, Rules, Select, chosen, output
+from archlint.cli.options import Ignore, OutputFile, Rules, Runtime, Select, chosen, output
 
 if TYPE_CHECKING:
     from archlint.reports import Report
@@ -33,11 +33,12 @@ class FailOn(StrEnum):
 def check(
     paths: Annotated[
         list[str],
-        typer.Argument(metavar="PATH…", help="Model files, folders (searched for .h5, .hdf5, .keras) or globs."),
+        typer.Argument(metavar="PATH…", help="Model files, folders (searched for .h5, .hdf5, .keras, .onnx) or globs."),
     ],
     select: Select = None,
     ignore: Ignore = None,
     rules: Rules = None,
+    target: Runtime = None,
     fail_on: Annotated[
         FailOn, typer.Option(help="Exit with 1 if there is a finding of this severity or a graver one.")
     ] = FailOn.warning,
@@ -54,7 +55,7 @@ def check(
 ) -> None:
     """Check model files and report what in their architecture will hurt.
 
-    Reads the file only: nothing in it is executed, and neither TensorFlow nor Keras is imported.
+    Reads the file only: nothing in it is executed, and no framework is imported.
 
     Exit codes: 0 nothing found, 1 findings at or above --fail-on, 2 something could not be checked.
     """
@@ -64,7 +65,7 @@ def check(
     from archlint.reports import summarise
 
     catalogue = chosen(rules, select, ignore)
-    files = [check_file(path, catalogue) for path in model_files(paths)]
+    files = [check_file(path, catalogue, target) for path in model_files(paths)]
     report = summarise(files, len(catalogue), __version__)
     with output(output_file) as stream:
         _write(report, format, stream, statistics, quiet, verbose)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
+from archlint.targets import Target
+
 if TYPE_CHECKING:
     import sqlite3
 
@@ -33,7 +35,10 @@ Ignore = Annotated[
 OutputFile = Annotated[
     Path | None, typer.Option("--output-file", "-o", metavar="FILE", help="Write there instead of to the terminal.")
 ]
-ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="A model file: .h5, .hdf5 or .keras.")]
+ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="A model file: .h5, .hdf5, .keras or .onnx.")]
+Runtime = Annotated[
+    Target | None, typer.Option("--target", help="The runtime the model is meant for: rules about it speak, too.")
+]
 
 
 class TableFormat(StrEnum):
@@ -57,7 +62,7 @@ def _words(listed: Sequence[str] | None) -> list[str]:
 
 
 @contextmanager
-def opened(path: Path) -> "Iterator[tuple[Model, sqlite3.Connection]]":
+def opened(path: Path, target: Target | None = None) -> "Iterator[tuple[Model, sqlite3.Connection]]":
     """The model in a file and its facts; an error names the file."""
     from contextlib import closing
 
@@ -66,7 +71,7 @@ def opened(path: Path) -> "Iterator[tuple[Model, sqlite3.Connection]]":
     from archlint.readers import open_model
 
     try:
-        with open_model(path) as model, closing(build(model)) as connection:
+        with open_model(path) as model, closing(build(model, target)) as connection:
             yield model, connection
     except ReadError as error:
         raise ReadError(f"{path}: {error}") from error

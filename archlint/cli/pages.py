@@ -106,7 +106,7 @@ def test(
 ) -> None:
     """Prove rule pages: their queries compile, their examples do as promised, and every condition is needed.
 
-    Runs the Keras code of the examples (the extra `verify` brings it), so use it on pages you trust.
+    Runs the Keras code of the examples (the extra `verify` brings Keras), so use it on pages you trust.
 
     Exit codes: 0 all pages hold, 1 some do not, 2 there is no page to test.
     """

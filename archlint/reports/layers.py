@@ -9,6 +9,8 @@ from archlint.reports.text import Line, Span, cells, escaped, line, safe_text, w
 
 _NUMBERS = frozenset({"params", "fan_in", "fan_out"})
 _GAP = "  "
+_KERAS = ("layer", "class", "output", "params", "activation", "initializer", "fans")
+_ONNX = ("layer", "kind", "output", "params", "activation", "operators", "fans")
 
 
 def render(path: str, model: Mapping[str, Any], layers: Sequence[Mapping[str, Any]], width: int) -> Iterator[Line]:
@@ -16,8 +18,9 @@ def render(path: str, model: Mapping[str, Any], layers: Sequence[Mapping[str, An
     version = f"{model['producer'] or ''} {model['producer_version'] or ''}".strip()
     yield line(Span(safe_text(path), "bold underline"), Span(f"  {safe_text(version)}", "dim"))
     yield ()
-    columns = ("layer", "class", "output", "params", "activation", "initializer", "fans")
-    rows = [_cells(layer) for layer in layers]
+    exchanged = model["nodes"] is not None
+    columns = _ONNX if exchanged else _KERAS
+    rows = [_cells(layer, exchanged) for layer in layers]
     fitting = _fitting(columns, rows, width)
     yield from table(columns[:fitting], [row[:fitting] for row in rows])
     yield ()
@@ -29,7 +32,10 @@ def render(path: str, model: Mapping[str, Any], layers: Sequence[Mapping[str, An
         missing = ", ".join(columns[fitting:])
         yield from wrapped(f"(no room for {missing}; a wider terminal or --format json has them)", "", width, "dim")
     yield line("parameters   ", Span(_count(model["params"]), "bold"))
-    yield line("trainable    ", Span(_count(model["trainable_params"]), "bold"))
+    if exchanged:
+        yield line("understood   ", Span(f"{model['lifted']:,}", "bold"), f" of {model['nodes']:,} nodes")
+    else:
+        yield line("trainable    ", Span(_count(model["trainable_params"]), "bold"))
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Iterator[Line]:
@@ -59,13 +65,14 @@ def csv_lines(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> Iterator
     yield from buffer.getvalue().splitlines(keepends=True)
 
 
-def _cells(layer: Mapping[str, Any]) -> list[Any]:
+def _cells(layer: Mapping[str, Any], exchanged: bool) -> list[Any]:
     own, effective = layer["activation"], layer["effective_activation"]
     activation = f"({effective})" if own == "linear" and effective not in (None, "linear") else own
     fans = f"{layer['fan_in']:,} -> {layer['fan_out']:,}" if layer["fan_in"] is not None else None
     frozen = "" if layer["trainable"] or not layer["params"] else " frozen"
     params = _count(layer["params"]) + frozen
-    return [layer["name"], layer["class_name"], layer["output_shape"], params, activation, layer["initializer"], fans]
+    what, more = ("kind", "class_name") if exchanged else ("class_name", "initializer")
+    return [layer["name"], layer[what], layer["output_shape"], params, activation, layer[more], fans]
 
 
 def _fitting(columns: Sequence[str], rows: Sequence[Sequence[Any]], width: int) -> int:

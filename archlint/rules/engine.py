@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from archlint.errors import PageError, QueryError
 from archlint.rules.finding import Finding, NotChecked, Report, Value
-from archlint.rules.rule import SEVERITIES, Rule, Severity
+from archlint.rules.rule import FORMATS, SEVERITIES, Format, Rule, Severity
 from archlint.rules.sandbox import ROWS, Sandbox, guarded
 from archlint.rules.template import fill
 
@@ -14,7 +14,7 @@ NO_EVIDENCE = frozenset({"layer", "severity"})
 
 
 def run(rules: Iterable[Rule], connection: sqlite3.Connection, absent: Mapping[str, str]) -> Report:
-    """What the rules say of one model.
+    """What the rules say of one model; those for other formats than the model's say nothing.
 
     Args:
         connection: the facts, as `schema.sql` describes them.
@@ -23,8 +23,9 @@ def run(rules: Iterable[Rule], connection: sqlite3.Connection, absent: Mapping[s
     Raises:
         PageError: a rule's row does not fit its page: an unknown severity, a value that its template cannot show.
     """
+    family = _family(connection)
     with guarded(connection) as sandbox:
-        verdicts = [verdict for rule in rules for verdict in judge(rule, sandbox, absent)]
+        verdicts = [verdict for rule in rules for verdict in judge(rule, family, sandbox, absent)]
     findings = [verdict for verdict in verdicts if isinstance(verdict, Finding)]
     findings.sort(key=lambda finding: (SEVERITIES.index(finding.severity), finding.code))
     return Report(
@@ -33,12 +34,22 @@ def run(rules: Iterable[Rule], connection: sqlite3.Connection, absent: Mapping[s
     )
 
 
-def judge(rule: Rule, sandbox: Sandbox, absent: Mapping[str, str]) -> Iterator[Finding | NotChecked]:
-    """The findings of one rule in the order of its query, or why it could not judge."""
+def _family(connection: sqlite3.Connection) -> Format:
+    (name,) = connection.execute("SELECT format FROM model").fetchone()
+    return next(family for family in FORMATS if name.startswith(family))
+
+
+def judge(rule: Rule, family: Format, sandbox: Sandbox, absent: Mapping[str, str]) -> Iterator[Finding | NotChecked]:
+    """The findings of one rule in the order of its query, or why it could not judge.
+
+    A rule for other formats is only worth a word where the file lacks what the rule would have asked.
+    """
     missing = tuple(fact for fact in rule.needs if fact in absent)
     if missing:
         reasons = dict.fromkeys(absent[fact] for fact in missing)
         yield NotChecked(code=rule.code, name=rule.name, needs=missing, why="; ".join(reasons))
+        return
+    if family not in rule.formats:
         return
     try:
         columns, rows, complete = sandbox.query(rule.sql)

@@ -1,4 +1,4 @@
-"""Turns a page's examples into facts, by way of a real file written by a real Keras.
+"""Turns a page's examples into facts, by way of a real file, for Keras written by a real Keras.
 
 Python examples are executed: testing a page means running its code, checking a model never does.
 """
@@ -14,10 +14,11 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from archlint import facts
-from archlint.errors import PageError, UsageError
+from archlint.errors import PageError, ReadError, UsageError
 from archlint.graph import Model
 from archlint.readers import open_model
 from archlint.readers.keras import from_attributes
+from archlint.rules import onnx_text
 from archlint.rules.rule import Example, Rule
 
 
@@ -33,23 +34,31 @@ def build(rule: Rule, example: Example) -> Specimen:
     """The facts of an example.
 
     Raises:
-        PageError: the example does not run, or defines no model.
-        ReadError: archlint cannot read the model.
+        PageError: the example does not run, defines no model, is no ONNX, or archlint cannot read it.
         UsageError: Keras is not installed.
     """
     place = f"{rule.path}:{example.line}"
+    try:
+        with _model(rule, example, place) as model:
+            connection = facts.build(model, example.target)
+            return Specimen(example, connection, facts.absent(model, connection))
+    except ReadError as error:
+        raise PageError(f"{place}: the example cannot be read: {error}") from error
+
+
+@contextmanager
+def _model(rule: Rule, example: Example, place: str) -> Iterator[Model]:
     if example.language == "json":
-        return _specimen(example, from_attributes(_attributes(place, example)))
+        yield from_attributes(_attributes(place, example))
+        return
     with TemporaryDirectory(prefix="archlint-") as folder:
-        path = Path(folder) / "model.keras"
-        _save(place, example, path)
+        path = Path(folder) / f"model.{example.format}"
+        if example.format == "onnx":
+            onnx_text.save(rule, example, path)
+        else:
+            _save(place, example, path)
         with open_model(path) as model:
-            return _specimen(example, model)
-
-
-def _specimen(example: Example, model: Model) -> Specimen:
-    connection = facts.build(model)
-    return Specimen(example, connection, facts.absent(model, connection))
+            yield model
 
 
 def _attributes(place: str, example: Example) -> Mapping[str, Any]:

@@ -13,14 +13,16 @@ from markdown_it import MarkdownIt
 from yaml import MarkedYAMLError
 
 from archlint.errors import PageError
-from archlint.rules.rule import SEVERITIES, Example, FrontMatter, Rule
+from archlint.rules.rule import FORMATS, SEVERITIES, Example, FrontMatter, Rule
+from archlint.targets import Target
 
 SECTIONS = ("What it does", "Why", "When it does not matter", "Fires", "Stays silent", "Check")
 """The sections of every page, in this order."""
 
-LANGUAGES = ("python", "json")
+LANGUAGES = ("python", "json", "onnx")
 """What an example may be written in."""
 
+_INFO = re.compile(rf"(?P<language>{'|'.join(LANGUAGES)})(?: +target=(?P<target>{'|'.join(Target)}))?")
 _FRONT_MATTER = re.compile(r"---\n(?P<yaml>.*?\n)---\n(?P<body>.*)", re.DOTALL)
 _KEY_AT_FAULT = re.compile(r"(?P<what>.*) - at `\$\.(?P<key>\w+).*`")
 _EXPECTED = {
@@ -28,7 +30,7 @@ _EXPECTED = {
     "name": "small words joined by hyphens, as bias-before-norm",
     "severity": f"one of {', '.join(SEVERITIES)}",
     "stage": "stable or preview",
-    "formats": "a list of keras, onnx",
+    "formats": f"a list of {', '.join(FORMATS)}",
     "sources": "a list with at least one source, each one line of text",
 }
 _ONE_LINE = "one line of text"
@@ -154,18 +156,29 @@ def _texts(lines: Sequence[str], sections: Sequence[_Section], offset: int) -> d
 
 def _examples(path: Path, section: _Section, *, fires: bool) -> Iterator[Example]:
     if not any(block.kind == "fence" for block in section.blocks):
-        raise PageError(f"{path}:{section.line}: {section.title} has no example: add a sentence and a ```python block")
+        raise PageError(f"{path}:{section.line}: {section.title} has no example: add a sentence and a block of code")
     for before, block in pairwise([_Block("", "", "", 0), *section.blocks]):
         if block.kind == "fence":
             yield _example(path, before, block, fires=fires)
 
 
 def _example(path: Path, before: _Block, block: _Block, *, fires: bool) -> Example:
-    if block.info not in LANGUAGES:
-        raise PageError(f"{path}:{block.line}: an example is a ```python or ```json block, not ```{block.info}")
+    info = _INFO.fullmatch(block.info)
+    if info is None:
+        raise PageError(
+            f"{path}:{block.line}: an example is a ```python, ```json or ```onnx block, not ```{block.info}; "
+            f"target= after it may be one of {', '.join(Target)}"
+        )
     if before.kind != "paragraph":
         raise PageError(f"{path}:{block.line}: the example has no sentence before it that says what it shows")
-    return Example(fires=fires, language=block.info, code=block.text, description=before.text, line=block.line)
+    return Example(
+        fires=fires,
+        language=info["language"],
+        target=Target(info["target"]) if info["target"] else None,
+        code=block.text,
+        description=before.text,
+        line=block.line,
+    )
 
 
 def _check(path: Path, section: _Section) -> _Block:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import msgspec
 
-from archlint.errors import ArchlintError, PageError, QueryError, ReadError
+from archlint.errors import ArchlintError, PageError, QueryError
 from archlint.rules.catalogue import page_files, parse_and_prove
 from archlint.rules.engine import run
 from archlint.rules.examples import Specimen, build
@@ -50,12 +50,12 @@ def prove_pages(paths: Iterable[Path], catalogue: Sequence[Rule]) -> Iterator[Pa
 
 def prove_page(rule: Rule, rules: Sequence[Rule]) -> PageResult:
     """Tests the page of a proved rule; `rules`, itself among them, run on its examples."""
-    failures, specimens, results = [*_taken(rule, rules)], [], []
+    failures, specimens, results = [*_taken(rule, rules), *_unshown(rule)], [], []
     for example in rule.examples:
         try:
             specimen = build(rule, example)
             report = run(rules, specimen.connection, specimen.absent)
-        except (PageError, ReadError) as error:  # not a missing Keras, which is no fault of the page
+        except PageError as error:  # not a missing Keras, which is no fault of the page
             failures.append(str(error))
             continue
         specimens.append(specimen)
@@ -109,6 +109,18 @@ def _taken(rule: Rule, rules: Iterable[Rule]) -> Iterator[str]:
         for known in {rule.code, rule.name} & {other.code, other.name}:
             if other.path != rule.path:
                 yield f"{rule.path}: {known} is taken by {other.path}: choose another one"
+
+
+def _unshown(rule: Rule) -> Iterator[str]:
+    """The formats that the page names without showing them, and those it shows without naming them."""
+    shown = {(example.format, example.fires) for example in rule.examples}
+    for family in rule.formats:
+        for fires, section in ((True, "Fires"), (False, "Stays silent")):
+            if (family, fires) not in shown:
+                yield f"{rule.path}: its formats name {family}, but {section} has no example of it: add one"
+    for example in rule.examples:
+        if example.format not in rule.formats:
+            yield f"{rule.path}:{example.line}: the example is {example.format}, which the page's formats do not name"
 
 
 def _codes(report: Report) -> tuple[str, ...]:

@@ -5,12 +5,17 @@ from typing import Annotated, Literal, get_args
 
 import msgspec
 
+from archlint.targets import Target
+
 Severity = Literal["error", "warning", "advice"]
 Stage = Literal["stable", "preview"]
 Format = Literal["keras", "onnx"]
 
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 """The severities, the gravest first."""
+
+FORMATS: tuple[Format, ...] = get_args(Format)
+"""The families of formats; the format of a model begins with its family: `keras_h5`, `keras_zip`, `onnx`."""
 
 Code = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}[0-9]{3}$")]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
@@ -40,15 +45,21 @@ class FrontMatter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 class Example(msgspec.Struct, frozen=True, kw_only=True):
     """A model on which the rule has to fire, or to stay silent.
 
-    `code` is Keras code that defines `model` (`language` is python), or the attributes of an .h5 file (json); `line` is
-    where its block begins in the page.
+    `code` is Keras code that defines `model` (`language` is python), the attributes of an .h5 file (json), or a model
+    in ONNX's text syntax (onnx); `line` is where its block begins in the page. `target` is the runtime it is meant for.
     """
 
     fires: bool
     language: str
+    target: Target | None = None
     code: str
     description: str
     line: int
+
+    @property
+    def format(self) -> Format:
+        """The family of formats that the example is written in."""
+        return "onnx" if self.language == "onnx" else "keras"
 
 
 class Rule(FrontMatter, frozen=True, kw_only=True):

@@ -155,6 +155,20 @@ def roots(expression: Expression) -> frozenset[str]:
     raise ValueError("a pattern must be an operation")
 
 
+def families(expression: Expression) -> Iterator[frozenset[str]]:
+    """The operations that a match must have, one of each set: where a graph has none, there is no need to look."""
+    match expression:
+        case Operation(ops=ops, args=args):
+            yield ops
+            for arg in args:
+                yield from families(arg)
+        case Parts(parts=parts):
+            for part, _ in parts:
+                yield from families(part)
+        case Square(of=inner) | Seen(of=inner):
+            yield from families(inner)
+
+
 def matches(program: Program, expression: Expression, step: Step) -> Iterator[Match]:
     """The ways in which an expression says how a step's value is made, with nothing else reading what is inside."""
     for found in _match(program, expression, step.outputs[0], Match({}, frozenset())):

@@ -7,7 +7,7 @@ from archlint.analyses.shape_terms import Dim, UnknownError, each, known, positi
 from archlint.graph import Shape
 from archlint.readers.onnx.ops_terms import Call, Rule, Rules, Shapes, agreed
 
-PADDINGS = frozenset({"NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID"})
+PADDINGS = ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
 
 
 @dataclass(frozen=True, slots=True)

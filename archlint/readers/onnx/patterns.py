@@ -11,7 +11,7 @@ from functools import cache, partial
 from typing import Any
 
 from archlint.graph import Weight
-from archlint.readers.onnx.expression import Expression, Match, matches, parse, roots
+from archlint.readers.onnx.expression import Expression, Match, families, matches, parse, roots
 from archlint.readers.onnx.meaning import Meaning, conv, dense, einsum, elements, meaning
 from archlint.readers.onnx.steps import Program, Step
 
@@ -21,10 +21,15 @@ Builder = Callable[[Program, Match, Step], Meaning | None]
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """An expression and its meaning."""
+    """An expression, its meaning, and the operations without which there is no match."""
 
     expression: Expression
     build: Builder
+    needs: frozenset[frozenset[str]]
+
+    def may_match(self, prog: Program) -> bool:
+        """Whether the graph has all that a match takes."""
+        return all(not ops.isdisjoint(prog.ops) for ops in self.needs)
 
 
 def _activation(name: str, **settings: Any) -> Builder:
@@ -303,14 +308,17 @@ def _by_root() -> Mapping[str, tuple[Pattern, ...]]:
     for build, texts in _TABLE:
         for text in texts:
             expression = parse(text)
+            pattern = Pattern(expression, build, frozenset(families(expression)))
             for root in sorted(roots(expression)):
-                found[root].append(Pattern(expression, build))
+                found[root].append(pattern)
     return {root: tuple(patterns) for root, patterns in found.items()}
 
 
 def best(prog: Program, step: Step, taken: frozenset[int] | set[int]) -> tuple[Meaning, Match] | None:
     """The first pattern that fits what a step makes, of steps that are not taken yet."""
-    for pattern in _by_root().get(step.op, ()) if step.node.standard else ():
+    if not step.node.standard:
+        return None
+    for pattern in filter(lambda pattern: pattern.may_match(prog), _by_root().get(step.op, ())):
         for match in matches(prog, pattern.expression, step):
             if not match.steps & taken and (found := pattern.build(prog, match, step)):
                 return found, match

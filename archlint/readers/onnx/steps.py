@@ -72,6 +72,7 @@ class Program:
     alias: Mapping[str, str]
     maker: Mapping[str, int]
     readers: Mapping[str, tuple[int, ...]]
+    ops: frozenset[str]
 
     def shape(self, value: str) -> Shape | None:
         """The shape of a value, None if it is not known."""
@@ -99,9 +100,17 @@ def program(graph: Graph, values: Values) -> Program:
     steps, more = _without_pairs(steps, outputs)
     alias |= {name: more.get(target, target) for name, target in alias.items()} | more
     outputs = tuple(more.get(name, name) for name in outputs)
-    maker = {name: number for number, step in enumerate(steps) for name in step.outputs if name}
     return Program(
-        graph, values, tuple(steps), outputs, frozenset(static), frozenset(idle), alias, maker, _readers(steps)
+        graph=graph,
+        values=values,
+        steps=tuple(steps),
+        outputs=outputs,
+        static=frozenset(static),
+        idle=frozenset(idle),
+        alias=alias,
+        maker={name: number for number, step in enumerate(steps) for name in step.outputs if name},
+        readers=_readers(steps),
+        ops=frozenset(step.op for step in steps),
     )
 
 

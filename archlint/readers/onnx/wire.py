@@ -51,9 +51,9 @@ def slim(file: OpenFile) -> Slim:
 
 _WINDOW = 2**14  # bytes read at once; few, as the data of a large tensor may begin after any of them
 
-# What else costs memory, in bytes, besides the messages themselves
-_FIELD = 60  # 33 for a string of a list; the rest limits the time
-_EDIT = 300
+# What else costs memory, in bytes, besides the messages themselves. As costs bound the time too, they are rounded up.
+_FIELD = 120
+_EDIT = 400
 _BYTE = 3  # in the slim copy, in the parsed message, in a str
 _PACKED_BYTE = 8  # each may become an integer
 
