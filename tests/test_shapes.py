@@ -14,7 +14,7 @@ import pytest
 from archlint.analyses.shape_ops import OPERATIONS as OPERATION_RULES
 from archlint.analyses.shapes import infer, output_shapes
 from archlint.analyses.weights import declared_weights, fans, kernel
-from archlint.graph import KINDS, Call, Layer, Model, Output, Shape, Tensor
+from archlint.graph import KINDS, Call, Layer, Model, Output, Shape, Tensor, Weight
 from archlint.readers.keras import from_attributes
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

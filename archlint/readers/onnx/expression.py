@@ -127,7 +127,8 @@ def _expression(tree: ast.expr) -> Expression:
         case ast.BinOp(op=ast.Pow(), left=inner, right=ast.Constant(value=2)):
             return Square(_expression(inner))
         case ast.BinOp(op=ast.Mult() | ast.Div()):
-            return Parts("*", tuple(_parts(tree, ast.Mult, ast.Div)))
+            # 1 / x has one part, for there may be no one in the graph: Reciprocal(x)
+            return Parts("*", tuple(part for part in _parts(tree, ast.Mult, ast.Div) if part[0] != Number(1)))
         case ast.BinOp(op=ast.Add() | ast.Sub()):
             return Parts("+", tuple(_parts(tree, ast.Add, ast.Sub)))
     raise ValueError(f"no pattern: {ast.unparse(tree)}")
@@ -147,7 +148,7 @@ def roots(expression: Expression) -> frozenset[str]:
         case Operation(ops=ops):
             return ops
         case Parts(sign=sign):
-            return frozenset({_STEP_OF[sign], _INVERSE[sign]})
+            return frozenset({_STEP_OF[sign], _INVERSE[sign], _UNARY[sign]})
         case Square():
             return frozenset({"Pow", "Mul"})
         case Seen(of=inner):

@@ -56,7 +56,7 @@ def _times(size: Dim, factor: object) -> Dim:
 def _to_sizes(call: Call, before: Sequence[Dim]) -> Shape:
     sizes = call.sizes(3)
     policy = call.attr("keep_aspect_ratio_policy", "stretch")
-    if len(sizes) != len(before):
+    if not sizes or len(sizes) != len(before):
         raise UnknownError
     if policy == "stretch":
         return sizes

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from archlint.analyses.shape_terms import positive
 from archlint.graph import Shape
 from archlint.readers.onnx.ops_terms import Call, Rules, Shapes, merged
 
@@ -9,7 +10,7 @@ from archlint.readers.onnx.ops_terms import Call, Rules, Shapes, merged
 def recurrent(call: Call) -> Shapes:
     """(steps, batch, n) → states (steps, directions, batch, units), and the last ones; `layout` 1 has batch first."""
     weights, inner = call.shape_or_open(1, 3), call.shape_or_open(2, 3)
-    units = merged(inner[2], None if call.attr("hidden_size") is None else call.whole("hidden_size"))
+    units = merged(inner[2], None if call.attr("hidden_size") is None else positive(call.attr("hidden_size")))
     directions = 2 if call.attr("direction") == "bidirectional" else 1
     merged(weights[0], directions)
     return _laid_out(call, directions, units)

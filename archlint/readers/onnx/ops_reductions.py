@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from archlint.analyses.shape_terms import axis_of, replaced
+from archlint.analyses.shape_terms import axis_of, natural, replaced
 from archlint.graph import Shape
 from archlint.readers.onnx.ops_terms import Call, Rule, Rules, Shapes
 
@@ -41,8 +41,8 @@ def arg_extreme(call: Call) -> Shape:
 
 def top_k(call: Call) -> Shape:
     """The first k along one axis."""
-    shape = call.shape()
-    return replaced(shape, call.axis(len(shape), -1), call.number("k", 1))
+    shape, count = call.shape(), call.number("k", 1)
+    return replaced(shape, call.axis(len(shape), -1), None if count is None else natural(count))
 
 
 def unique(call: Call) -> Shapes:

@@ -127,7 +127,7 @@ def causal_conv(call: Call) -> Shapes:
     """A map of the same shape, and the places that the next call begins with."""
     batch, channels, _ = call.shape_or_open(0, 3)
     size = call.shape_or_open(1, 3)[2]
-    return (call.shape(), (batch, channels, None if size is None else size - 1))
+    return (call.shape(), (batch, channels, None if size is None else positive(size) - 1))
 
 
 RULES: Mapping[str, Rule] = {
