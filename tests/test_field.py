@@ -18,7 +18,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 keras = pytest.importorskip("keras")
 layers, ops = keras.layers, keras.ops
 
-APPLICATIONS = Path(__file__).parents[1] / "fixtures" / "applications"
+FIXTURES = Path(__file__).parents[1] / "fixtures"
+APPLICATIONS, EXPORTS = FIXTURES / "applications", FIXTURES / "exports"
 
 
 def fields_in(path):
@@ -376,6 +377,17 @@ def test_features_beside_the_map_do_not_count(fields_of):
 def test_a_shared_layer_has_the_narrowest_and_the_widest_of_its_calls(fields_of):
     inputs, shared = keras.Input(IMAGE), layers.Conv2D(3, 3, padding="same", name="shared")
     assert fields_of(keras.Model(inputs, shared(shared(inputs))))["shared"] == [(1, 3, 3, 5, 1)] * 2
+
+
+# -- ONNX files --
+
+
+@pytest.mark.parametrize(("network", "pooled"), [("cnn", (8, 8, 16, 16, None)), ("residual", (3, 13, 16, 16, None))])
+@pytest.mark.parametrize("exporter", ["torch", "torch-nofold", "torch-train", "dynamo", "keras", "tf2onnx"])
+def test_a_network_has_the_same_fields_through_every_exporter(network, pooled, exporter):
+    path = EXPORTS / f"{network}.{exporter}.onnx"
+    (pool,) = query(path, "SELECT name FROM layer WHERE kind = 'global_avg_pool'")[0]
+    assert fields_in(path)[pool] == [pooled] * 2
 
 
 # -- what is not known has no field --

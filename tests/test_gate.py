@@ -173,7 +173,7 @@ def _tar():
         (b"\x1c\x00\x00\x00TFL3" + b"\0" * 40, "TensorFlow Lite"),
         (b'{"class_name": "Sequential", "config": []}', "it is JSON"),
         (b"CDF\x01" + b"\0" * 40, "NetCDF"),
-        (b"\x08\x07\x12\x07pytorch", "neither HDF5"),
+        (b"\x08\x07\x12\x07pytorch", "ends before its graph"),
         (b"\0" * 5000, "neither HDF5"),
         (b"\x89HDF\r\n\x1a", "neither HDF5"),
         (b"\x80", "neither HDF5"),

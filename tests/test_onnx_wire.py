@@ -1,7 +1,6 @@
 """From the bytes of an ONNX file to its structure: everything but the tensors' data, and in bounded memory."""
 
 import importlib
-import json
 import os
 import pkgutil
 import random
@@ -20,7 +19,7 @@ from archlint.errors import ReadError
 from archlint.readers.gate import OpenFile, open_file, sniff
 from archlint.readers.onnx.external import located
 from archlint.readers.onnx.proto import parse
-from archlint.readers.onnx.wire import Payload, Slim, slim
+from archlint.readers.onnx.wire import Slim, slim
 
 ROOM = 256
 """Bytes of data that a tensor may keep."""
@@ -38,7 +37,8 @@ def read(path: Path, content: bytes) -> onnx.ModelProto:
     """The structure of a model with this content, by the whole way that a file goes."""
     path.write_bytes(content)
     with open_file(path) as file:
-        assert sniff(file) == "onnx"
+        if sniff(file) != "onnx":
+            raise ReadError("it is of another kind")
         return parse(slim(file).data)
 
 
@@ -149,6 +149,7 @@ def test_the_structure_of_a_model_is_what_onnx_reads(path):
     assert_same_structure(path)
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_the_structure_of_onnx_s_own_models_of_single_operators_is_what_onnx_reads(tmp_path):
     package = importlib.import_module("onnx.backend.test.case.node")
     for module in pkgutil.iter_modules(package.__path__):
@@ -255,7 +256,7 @@ def test_strings_are_left_out_without_a_place(tmp_path):
 
 
 def test_the_note_of_a_tensor_leads_to_its_payload(tmp_path):
-    large = [numpy_helper.from_array(np.full(size, size, "u1"), str(size)) for size in (300, 400, 500)]
+    large = [numpy_helper.from_array(np.zeros(size, "u1"), str(size)) for size in (300, 400, 500)]
     small = numpy_helper.from_array(np.arange(4), "shape")
     found = slimmed(saved(tmp_path / "m.onnx", large[0], small, *large[1:]))
     tensors = parse(found.data).graph.initializer
@@ -280,8 +281,9 @@ def test_long_lists_of_an_attribute_are_left_out(tmp_path, kind):
     assert list(attributes["short"].ints) == [1, 2]
     (payload,) = found.payloads
     assert (attributes["values"].doc_string, payload.offset) == ("0", None)
-    assert payload.length == sum(len(field) for field in [forest.attribute[0].SerializeToString()]) - len(
-        helper.make_attribute("values", [], attr_type=forest.attribute[0].type).SerializeToString()
+    assert (
+        payload.length
+        == {"ints": 2 * 128 + 3 * (16_384 - 128) + 4 * (50_000 - 16_384), "floats": 250_000, "strings": 350_000}[kind]
     )
 
 
@@ -371,10 +373,7 @@ def test_ten_gigabytes_of_external_data_are_not_touched(tmp_path):
 # Damage
 
 
-CUT = "is cut short|ends before its graph"
-
-
-def small_model(tmp_path: Path) -> bytes:
+def small_model() -> bytes:
     weight = numpy_helper.from_array(np.ones((8, 10), "f4"), "w")
     nodes = [helper.make_node("Gemm", ["x", "w"], ["y"], alpha=0.5, name="fc"), helper.make_node("Relu", ["y"], ["z"])]
     value = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 8])
@@ -383,7 +382,7 @@ def small_model(tmp_path: Path) -> bytes:
 
 
 def test_a_file_that_is_cut_anywhere_is_refused(tmp_path):
-    whole = small_model(tmp_path)
+    whole = small_model()
     opset = len(field(8, b"\x0a\0\x10\x19"))
     for length in range(1, len(whole) - opset):
         sentence = refusal(tmp_path / "m.onnx", whole[:length])
@@ -392,7 +391,7 @@ def test_a_file_that_is_cut_anywhere_is_refused(tmp_path):
 
 
 def test_a_file_with_changed_bytes_is_read_or_refused(tmp_path):
-    whole = small_model(tmp_path)
+    whole = small_model()
     seed = random.Random(3)
     outcomes = {"read": 0, "refused": 0}
     for _ in range(2000):
@@ -401,8 +400,7 @@ def test_a_file_with_changed_bytes_is_read_or_refused(tmp_path):
             changed[seed.randrange(len(whole))] = seed.randrange(256)
         try:
             proto = read(tmp_path / "m.onnx", bytes(changed))
-        except (ReadError, AssertionError) as error:
-            assert isinstance(error, ReadError)
+        except ReadError:
             outcomes["refused"] += 1
             continue
         outcomes["read"] += 1
@@ -484,32 +482,34 @@ BOMBS = {
     "functions": lambda: model(b"") + b"\xca\x01\0" * MANY,
 }
 CHILD = """
-import json, resource, sys
+import resource, sys
 from pathlib import Path
 from archlint.errors import ReadError
 from archlint.readers.gate import open_file, sniff
 from archlint.readers.onnx.proto import parse
 from archlint.readers.onnx.wire import slim
+resource.setrlimit(resource.RLIMIT_AS, (2**29, 2**29))
 try:
     with open_file(Path(sys.argv[1])) as file:
+        sniff(file)
         parse(slim(file).data)
-    said = None
 except ReadError as error:
-    said = str(error)
-print(json.dumps([said, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
+    print(error)
 """
+"""Reads a model with half a gigabyte of memory."""
+
+
+def in_child(code: str, *arguments: object) -> str:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=60, env=environment, check=True).stdout
 
 
 @pytest.mark.parametrize("content", BOMBS.values(), ids=BOMBS)
 def test_a_structure_that_would_fill_the_memory_is_refused(tmp_path, content):
     path = tmp_path / "m.onnx"
     path.write_bytes(content())
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    command = [sys.executable, "-c", CHILD, str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment, check=True)
-    said, megabytes = json.loads(done.stdout)
-    assert "larger than any honest model's; it was not read further" in said
-    assert megabytes < 400
+    assert "larger than any honest model's; it was not read further" in in_child(CHILD, path)
 
 
 # Classes
@@ -518,17 +518,13 @@ def test_a_structure_that_would_fill_the_memory_is_refused(tmp_path, content):
 @pytest.mark.parametrize("order", ["parse; import onnx", "import onnx; parse"])
 def test_the_classes_are_those_of_onnx_whichever_comes_first(order):
     parse_it = "from archlint.readers.onnx.proto import parse; proto = parse(b'')"
-    code = order.replace("parse", parse_it) + "; import onnx; assert type(proto) is onnx.ModelProto"
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    in_child(order.replace("parse", parse_it) + "; assert type(proto) is onnx.ModelProto")
 
 
 def test_reading_does_not_import_the_package(tmp_path):
     path = tmp_path / "m.onnx"
-    path.write_bytes(small_model(tmp_path))
-    code = CHILD + "\nassert not {'onnx', 'numpy', 'pyfive'} & set(sys.modules), set(sys.modules)"
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
-    subprocess.run([sys.executable, "-c", code, str(path)], env=environment, check=True)
+    path.write_bytes(small_model())
+    in_child(CHILD + "assert not {'onnx', 'numpy', 'pyfive'} & set(sys.modules), set(sys.modules)", path)
 
 
 def test_without_onnx_the_sentence_says_what_to_install(monkeypatch):
@@ -651,11 +647,11 @@ def test_another_format_is_called_by_its_name(tmp_path, content, said):
 
 
 def test_a_file_named_onnx_that_is_none_says_so(tmp_path):
-    assert "named .onnx" in judged(tmp_path / "m.onnx", b"\x88" + small_model(tmp_path))
+    assert "named .onnx" in judged(tmp_path / "m.onnx", b"\x88" + small_model())
 
 
 def test_random_bytes_are_never_read_as_a_model(tmp_path):
     seed = random.Random(5)
-    for _ in range(3000):
-        with pytest.raises((ReadError, AssertionError)):
+    for _ in range(1000):
+        with pytest.raises(ReadError):
             read(tmp_path / "m.bin", b"\x08" + seed.randbytes(200))

@@ -132,6 +132,8 @@ def _outgoing(use: Use, incoming: Seen, made: Shape | None) -> Seen:
     kind = use.layer.kind
     if kind in ("lambda", "custom") or not wrappers(use.layer) <= KNOWN_WRAPPERS:
         raise UnknownError
+    if made == ():  # one number for all samples: a constant in disguise, or statistics
+        return ()
     if incoming is None:
         return _without_places(use)
     if _in_one_place(incoming):

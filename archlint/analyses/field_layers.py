@@ -1,9 +1,10 @@
 """What the layers do to receptive fields, one small function per kind."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import inf, prod
+from typing import Any
 
 from archlint.analyses.shape_ops import aligned_key
 from archlint.analyses.shape_terms import Dim, UnknownError, Use, axes_of, axis_of, each, known, unknown
@@ -80,8 +81,10 @@ def placed(spans: Spans, rule: Callable[[Span, int], Span]) -> Spans:
     return tuple(span if span.axis is None else rule(span, span.axis) for span in spans)
 
 
-def same(_use: Use, spans: Spans, _made: Shape | None) -> Spans:
+def same(use: Use, spans: Spans, made: Shape | None) -> Spans:
     """Every place sees what it saw."""
+    if use.arg("op") == "CumSum" or (made is not None and len(made) != max(map(len, use.all_inputs()))):
+        raise UnknownError
     return spans
 
 
@@ -131,7 +134,7 @@ _NEIGHBOURS = {"nearest": 0, "bilinear": 1, "bicubic": 3}
 def enlarged(use: Use, spans: Spans, _made: Shape | None) -> Spans:
     """Every place becomes several."""
     places = place_axes(use)
-    times = dict(zip(places, each(use.arg("size", 2), len(places)), strict=True))
+    times = dict(zip(places, each(use.arg("size"), len(places)), strict=True))
     interpolation = use.arg("interpolation", "nearest")
     blended = _NEIGHBOURS[interpolation] if interpolation in _NEIGHBOURS else unknown()
 
@@ -162,7 +165,8 @@ def dense(use: Use, spans: Spans, _made: Shape | None) -> Spans:
 
 def recurrent(use: Use, spans: Spans, _made: Shape | None) -> Spans:
     """All steps are mixed: a later one sees the earlier ones."""
-    return gathered(spans, range(1 + use.layer.time_distributed, len(use.input())))
+    first = 0 if use.arg("time_major", False) else 1 + use.layer.time_distributed
+    return gathered(spans, range(first, len(use.input())))
 
 
 def attention(use: Use, spans: Spans, _made: Shape | None) -> Spans:
@@ -175,16 +179,24 @@ def attention(use: Use, spans: Spans, _made: Shape | None) -> Spans:
     return gathered(spans, (*axes, last))
 
 
-def global_pool(use: Use, spans: Spans, _made: Shape | None) -> Spans:
+def global_pool(use: Use, spans: Spans, made: Shape | None) -> Spans:
     """All places become one."""
-    return gathered(spans, place_axes(use), dropped=not use.arg("keepdims", False))
+    return _reduced(use, spans, tuple(place_axes(use)), made)
 
 
-def reduced(use: Use, spans: Spans, _made: Shape | None) -> Spans:
+def reduced(use: Use, spans: Spans, made: Shape | None) -> Spans:
     """An operation over axes, all of them where none is named."""
     rank, axis = len(use.input()), use.option("axis", "axes", position=1)
-    axes = range(rank) if axis is None else axes_of(axis, rank)
-    return gathered(spans, axes, dropped=use.option("keepdims", "keep_dims", position=2) is not True)
+    return _reduced(use, spans, tuple(range(rank)) if axis is None else axes_of(axis, rank), made)
+
+
+def _reduced(use: Use, spans: Spans, axes: tuple[int, ...], made: Shape | None) -> Spans:
+    """Axes that became one place; the output's shape says whether they are still there, or whether it was others."""
+    rank, after = len(use.input()), made or unknown()
+    dropped = len(after) == rank - len(axes)
+    if not dropped and (len(after) != rank or any(after[axis] != 1 for axis in axes)):
+        raise UnknownError
+    return gathered(spans, axes, dropped=dropped)
 
 
 def flatten(use: Use, spans: Spans, _made: Shape | None) -> Spans:
@@ -228,14 +240,19 @@ def _holds(block: tuple[int, int], part: tuple[int, int]) -> bool:
 
 
 def permuted(use: Use, spans: Spans, _made: Shape | None) -> Spans:
-    """The axes change places; a shape whose sizes are their own numbers shows how."""
-    numbers = tuple(range(len(use.input())))
-    order = output_shapes(use.layer, [numbers], use.constants)[0] or unknown()
-    return placed(spans, lambda span, axis: span.along(order.index(axis)))
+    """The axes change places; a shape whose sizes are their own numbers shows how, if `perm` does not say it."""
+    rank, stated = len(use.input()), use.arg("perm")
+    shown = (
+        output_shapes(use.layer, [tuple(range(rank))], use.constants)[0] if stated is None else axes_of(stated, rank)
+    )
+    order = shown or unknown()
+    return placed(spans, lambda span, axis: span.along(order.index(axis) if axis in order else unknown()))
 
 
-def repeated(_use: Use, spans: Spans, _made: Shape | None) -> Spans:
+def repeated(use: Use, spans: Spans, _made: Shape | None) -> Spans:
     """A new axis in front of all others."""
+    if use.arg("op") is not None:  # Tile
+        raise UnknownError
     return placed(spans, lambda span, axis: span.along(axis + 1))
 
 
@@ -245,11 +262,15 @@ def stacked(use: Use, spans: Spans, _made: Shape | None) -> Spans:
     return placed(spans, lambda span, axis: span.along(axis + (axis >= new)))
 
 
-def sliced(use: Use, spans: Spans, _made: Shape | None) -> Spans:
+def sliced(use: Use, spans: Spans, made: Shape | None) -> Spans:
+    """A part of the tensor: one place along an axis, or some."""
+    if use.arg("op") in ("get_item", "getitem"):
+        return _indexed(spans, aligned_key(use))
+    return _shortened(spans, use.input(), made or unknown())
+
+
+def _indexed(spans: Spans, key: Sequence[Any]) -> Spans:
     """`tensor[key]`: an integer leaves one place, a slice some, perhaps not all of those between its ends."""
-    if use.arg("op") not in ("get_item", "getitem"):
-        raise UnknownError
-    key = aligned_key(use)
     kept = [(place, part) for place, part in enumerate(key) if part is not None]
     numbers = [number for number, part in enumerate(key) if isinstance(part, int)]
 
@@ -260,6 +281,16 @@ def sliced(use: Use, spans: Spans, _made: Shape | None) -> Spans:
         return span.strided(abs(part.step or 1)).along(place - sum(number < place for number in numbers))
 
     return placed(spans, rule)
+
+
+def _shortened(spans: Spans, before: Shape, after: Shape) -> Spans:
+    """A part of which only the shape is known: an axis of more than half its places has not lost every second one."""
+    if len(after) == len(before):
+        return placed(spans, lambda span, axis: span if 2 * known(after[axis]) > known(before[axis]) + 1 else unknown())
+    gone = [axis for axis in range(len(before)) if (*before[:axis], *before[axis + 1 :]) == after]
+    if len(gone) != 1:
+        raise UnknownError
+    return placed(spans, lambda span, axis: span.along(None if axis in gone else axis - (axis > gone[0])))
 
 
 def split(use: Use, spans: Spans, _made: Shape | None) -> Spans:

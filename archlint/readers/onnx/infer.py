@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from archlint.analyses.shape_terms import UnknownError, believable, known
+from archlint.analyses.shape_terms import UnknownError, believable, known, unknown
 from archlint.graph import Shape
 from archlint.readers.onnx import (
     ops_attention,
@@ -176,11 +176,11 @@ class _Walk:
         if len(shapes) < len(call.node.outputs):
             return
         try:
-            arrays = evaluation(call, shapes)
+            arrays = [self._settled(*pair) for pair in zip(call.node.outputs, evaluation(call, shapes), strict=False)]
         except (UnknownError, *NUMPY_ERRORS):
             return
-        for name, array in zip(call.node.outputs, arrays, strict=False):
-            self._know(name, array)
+        self.values.known.update(zip(call.node.outputs, arrays, strict=False))
+        self._left -= sum(array.size for array in arrays)
 
     def _small(self, name: str) -> tuple[int, ...] | None:
         """The shape of an output if it is worth computing."""
@@ -190,13 +190,12 @@ class _Walk:
         sizes = tuple(map(known, shape))
         return sizes if math.prod(sizes) <= min(MOST_ELEMENTS, self._left) else None
 
-    def _know(self, name: str, array: Array) -> None:
-        kind = np.dtype(NUMPY.get(self.values.dtypes.get(name, ""), "V"))
+    def _settled(self, name: str, array: Array) -> Array:
+        """The elements of an output, if they are of the type and shape that it has."""
+        kind = np.dtype(NUMPY.get(self.values.dtypes.get(name, "")) or unknown())
         if array.dtype == object and None not in array.ravel().tolist():
             array = array.astype(kind)
-        if array.shape == self.values.shapes[name] and array.dtype in (kind, object):
-            self.values.known[name] = array
-            self._left -= array.size
+        return array if array.shape == self.values.shapes[name] and array.dtype in (kind, object) else unknown()
 
     def _fix(self, node: Node) -> None:
         fixed, known = self.values.fixed, self.values.known

@@ -10,7 +10,7 @@ from archlint.readers.onnx.graph import Graph, Node, Source
 from archlint.readers.onnx.infer import infer
 from archlint.readers.onnx.meaning import Meaning, meaning, trains
 from archlint.readers.onnx.naming import Candidate, candidate, names
-from archlint.readers.onnx.patterns import best
+from archlint.readers.onnx.patterns import applicable, best
 from archlint.readers.onnx.steps import RANDOM, Program, Step, program
 
 _GRADIENTS = "ai.onnx.preview.training"
@@ -53,7 +53,7 @@ def lift(source: Source) -> Model:
     drafts = [*_inputs(source.graph), *_drafts(prog)]
     norms = [found for draft in drafts if draft.core and (found := folded(draft.core))]
     drafts = list(_laid_out(part for draft in drafts for part in _unfolded(draft)))
-    built = _Built.of(drafts, source)
+    built = _Built.of(drafts, source, values.dtypes)
     nodes = _Nodes(prog, drafts, built.layer_of)
     stage = "training" if source.training or training or any(norm.training for norm in norms) else "inference"
     return Model(
@@ -97,6 +97,7 @@ def _drafts(prog: Program) -> list[Draft]:
 
     Steps are looked at from the last to the first, so that a pattern is seen before the parts of it.
     """
+    patterns = applicable(prog)
     taken: set[int] = set()
     found: list[Draft] = []
     for number in reversed(range(len(prog.steps))):
@@ -104,7 +105,7 @@ def _drafts(prog: Program) -> list[Draft]:
             continue
         step = prog.steps[number]
         steps: tuple[int, ...] = (number,)
-        if matched := best(prog, step, taken):
+        if matched := best(prog, step, taken, patterns):
             meant, steps = matched[0], tuple(sorted(matched[1].steps))
         else:
             meant = meaning(prog, step)
@@ -181,7 +182,7 @@ class _Built:
     layer_of: list[int] = field(default_factory=list)
 
     @classmethod
-    def of(cls, drafts: Sequence[Draft], source: Source) -> "_Built":
+    def of(cls, drafts: Sequence[Draft], source: Source, dtypes: Mapping[str, str]) -> "_Built":
         labels = _labels(drafts)
         layers: list[Layer] = []
         calls: list[Call] = []
@@ -192,7 +193,7 @@ class _Built:
             key = _identity(draft, source.graph)
             index = shared.get(key, len(layers)) if key else len(layers)
             if index == len(layers):
-                layers.append(_layer(draft, label))
+                layers.append(_layer(draft, label, dtypes.get(draft.outputs[0])))
             shared[key] = index
             layer_of.append(index)
             tensors.update((name, Tensor(len(calls), place)) for place, name in enumerate(draft.outputs) if name)
@@ -211,9 +212,13 @@ def _labels(drafts: Sequence[Draft]) -> list[str]:
     )
 
 
-def _layer(draft: Draft, name: str) -> Layer:
+_KERAS_DTYPES = {"float": "float32", "double": "float64"}
+
+
+def _layer(draft: Draft, name: str, dtype: str | None) -> Layer:
     meant = draft.meaning
-    return Layer(name, meant.kind, draft.class_name, meant.args, wrapper=meant.wrapper, weights=meant.weights)
+    args = {**meant.args, "dtype": _KERAS_DTYPES.get(dtype, dtype)} if dtype else meant.args
+    return Layer(name, meant.kind, draft.class_name, args, wrapper=meant.wrapper, weights=meant.weights)
 
 
 def _identity(draft: Draft, graph: Graph) -> object:

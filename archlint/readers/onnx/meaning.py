@@ -28,9 +28,13 @@ Meaner = Callable[[Program, Step], Meaning | None]
 """Gives the meaning of a step, None if it has none that is known."""
 
 
+_DEFINED = frozenset({"", "ai.onnx.ml", "ai.onnx.preview", "ai.onnx.preview.training", "com.microsoft"})
+"""Domains whose operators are public: ONNX's and onnxruntime's."""
+
+
 def opaque(prog: Program, step: Step) -> Meaning:
     """An operation whose meaning is not known; what it holds is counted."""
-    kind = "operation" if step.node.standard or step.node.domain == "com.microsoft" else "custom"
+    kind = "operation" if step.node.domain in _DEFINED else "custom"
     held = [constant for body in step.node.bodies.values() for constant in _held(body)]
     constants = [prog.graph.constants[name] for name in dict.fromkeys(step.inputs) if name in prog.graph.constants]
     weights = [Weight("stored", item.shape) for item in (*constants, *held) if _is_weight(item)]

@@ -62,8 +62,10 @@ def _is_scoped(item: Candidate) -> bool:
 
 def _scopes(node: Node) -> list[str]:
     """`['', 'layer1', 'layer1.0.conv1', 'conv2d']`, as PyTorch's exporter notes it."""
+    if SCOPES not in node.metadata:
+        return []
     try:
-        found = ast.literal_eval(node.metadata.get(SCOPES, "[]"))
+        found = ast.literal_eval(node.metadata[SCOPES])
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return []
     return [str(item) for item in found] if isinstance(found, list) else []

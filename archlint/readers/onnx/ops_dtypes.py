@@ -39,7 +39,6 @@ FIXED: Mapping[str, Dtypes] = {
 }
 
 FIXED_MICROSOFT: Mapping[str, Dtypes] = {
-    "DynamicQuantizeMatMul": (1,),
     "EmbedLayerNormalization": (2, "int32", 2),
     "MatMulInteger16": ("int32",),
     "MatMulIntegerToFloat": (2,),

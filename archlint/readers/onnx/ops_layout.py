@@ -8,6 +8,7 @@ from archlint.analyses.shape_terms import (
     Dim,
     UnknownError,
     axes_of,
+    axis_of,
     broadcast,
     items,
     known,
@@ -92,11 +93,11 @@ def concat(call: Call) -> Shape:
 
 def joined(shapes: Sequence[Shape], axis: int) -> Shape:
     """Shapes put together along an axis."""
-    (axis,) = axes_of(axis, len(shapes[0]))
-    result = shapes[0]
-    for shape in shapes[1:]:
-        result = agreed(replaced(result, axis, None), replaced(shape, axis, None)) if shape else unknown()
-    return replaced(result, axis, total(shape[axis] for shape in shapes))
+    result, axis = shapes[0], axis_of(axis, len(shapes[0]))
+    size = total(shape[axis] if len(shape) == len(result) else unknown() for shape in shapes)
+    for shape in shapes:
+        result = agreed(replaced(result, axis, size), replaced(shape, axis, size))
+    return result
 
 
 def split(call: Call) -> Shapes:

@@ -78,17 +78,9 @@ def channels_before_places(rule: Rule) -> Rule:
     return lambda call: unknown() if call.flag("channels_last") else rule(call)
 
 
-def split_gelu(call: Call) -> Shape:
-    """Half of the last axis gates the other half."""
-    shape = call.shape()
-    width = last(shape)
-    return replaced(shape, len(shape) - 1, None if width is None else width // 2)
-
-
 RULES: Mapping[str, Rule] = {
     **dict.fromkeys(UNCHANGED, same),
     "BiasAdd": combined,
-    "BiasSplitGelu": split_gelu,
     "DynamicQuantizeMatMul": matmul(),
     "FusedConv": conv(),
     "FusedGemm": gemm(),

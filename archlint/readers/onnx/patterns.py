@@ -5,7 +5,8 @@ ones come first.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
@@ -26,10 +27,6 @@ class Pattern:
     expression: Expression
     build: Builder
     needs: frozenset[frozenset[str]]
-
-    def may_match(self, prog: Program) -> bool:
-        """Whether the graph has all that a match takes."""
-        return all(not ops.isdisjoint(prog.ops) for ops in self.needs)
 
 
 def _activation(name: str, **settings: Any) -> Builder:
@@ -302,23 +299,27 @@ _TABLE: tuple[tuple[Builder, tuple[str, ...]], ...] = (
 
 
 @cache
-def _by_root() -> Mapping[str, tuple[Pattern, ...]]:
-    """The patterns in order, by the operation they end in."""
+def _patterns() -> tuple[Pattern, ...]:
+    """All patterns in order."""
+    expressions = [(parse(text), build) for build, texts in _TABLE for text in texts]
+    return tuple(Pattern(parsed, build, frozenset(families(parsed))) for parsed, build in expressions)
+
+
+def applicable(prog: Program) -> Mapping[str, Sequence[Pattern]]:
+    """The patterns that the graph has the operations for, in order, by the operation they end in."""
     found: dict[str, list[Pattern]] = defaultdict(list)
-    for build, texts in _TABLE:
-        for text in texts:
-            expression = parse(text)
-            pattern = Pattern(expression, build, frozenset(families(expression)))
-            for root in sorted(roots(expression)):
+    for pattern in _patterns():
+        if not any(ops.isdisjoint(prog.ops) for ops in pattern.needs):
+            for root in roots(pattern.expression):
                 found[root].append(pattern)
-    return {root: tuple(patterns) for root, patterns in found.items()}
+    return found
 
 
-def best(prog: Program, step: Step, taken: frozenset[int] | set[int]) -> tuple[Meaning, Match] | None:
+def best(
+    prog: Program, step: Step, taken: AbstractSet[int], patterns: Mapping[str, Sequence[Pattern]]
+) -> tuple[Meaning, Match] | None:
     """The first pattern that fits what a step makes, of steps that are not taken yet."""
-    if not step.node.standard:
-        return None
-    for pattern in filter(lambda pattern: pattern.may_match(prog), _by_root().get(step.op, ())):
+    for pattern in patterns.get(step.op, ()) if step.node.standard else ():
         for match in matches(prog, pattern.expression, step):
             if not match.steps & taken and (found := pattern.build(prog, match, step)):
                 return found, match

@@ -179,12 +179,14 @@ class _Walk:
         if stop - start > _SHORT_MESSAGE:
             return self.message(kind, start, stop, depth)
         content = self._look(start, stop)
-        if content not in self._seen:
-            self._spend(_EDIT + len(content))
-            before = self._left
-            self._seen[content] = self.message(kind, start, stop, depth), before - self._left
-        rewritten, cost = self._seen[content]
-        self._left -= cost
+        if content in self._seen:
+            rewritten, cost = self._seen[content]
+            self._spend(cost)
+            return rewritten
+        before = self._left
+        rewritten = self.message(kind, start, stop, depth)
+        self._seen[content] = rewritten, before - self._left
+        self._spend(_EDIT + len(content))
         return rewritten
 
     def _replace(self, edits: list[_Edit], sized: int, stop: int, content: bytes | None) -> None:

@@ -1,0 +1,41 @@
+"""ONNX's own test models: every operator in every version that the installed onnx has, and a few whole networks."""
+
+import warnings
+from pathlib import Path
+
+import onnx
+import pytest
+
+from archlint.check import check
+from archlint.rules import load
+
+DATA = Path(onnx.__file__).parent / "backend" / "test" / "data"
+
+
+def faults(path, name):
+    """What keeps the file from being checked by every rule."""
+    report = check(path, load(()))
+    given_up = [f"{name}: {rule.code} {rule.why}" for rule in report.not_checked if not rule.needs]
+    return given_up if report.error is None else [f"{name}: {report.error}"]
+
+
+def test_every_model_of_a_single_operator_is_checked(tmp_path):
+    from onnx.backend.test.case.node import collect_testcases
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # some expected values overflow on purpose
+        cases = [case for case in collect_testcases(None) if case.model is not None]
+    assert len(cases) > 1_500
+    path = tmp_path / "model.onnx"
+    found = []
+    for case in cases:
+        path.write_bytes(case.model.SerializeToString())
+        found += faults(path, case.name)
+    assert found == []
+
+
+@pytest.mark.parametrize("folder", ["light", "pytorch-converted", "pytorch-operator", "simple"])
+def test_every_stored_model_is_checked(folder):
+    paths = sorted((DATA / folder).rglob("*.onnx"))
+    assert paths
+    assert [fault for path in paths for fault in faults(path, path.parent.name)] == []
