@@ -38,12 +38,15 @@ class End(NamedTuple):
         return self if self.reach is Reach.TOGETHER else End(self.value)
 
 
+_LOWEST, _HIGHEST = End(-inf), End(inf)
+
+
 @dataclass(frozen=True, slots=True)
 class Range:
     """The values of a tensor, and the calls that they come from, as far as these vary freely."""
 
-    low: End = End(-inf)
-    high: End = End(inf)
+    low: End = _LOWEST
+    high: End = _HIGHEST
     sources: frozenset[int] = frozenset()
 
     @property

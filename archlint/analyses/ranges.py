@@ -66,8 +66,8 @@ def _between(low: float, high: float, reach: Reach = Reach.TOGETHER) -> Elementw
     """A function that comes to its limits where its operand is unbounded."""
 
     def apply(x: Range) -> Range:
-        ends = (min(end.reach, reach) if isinf(end.value) else Reach.UNPROVEN for end in (x.low, x.high))
-        return Range(*map(End, (low, high), ends), sources=x.sources)
+        least, most = (min(end.reach, reach) if isinf(end.value) else Reach.UNPROVEN for end in (x.low, x.high))
+        return Range(End(low, least), End(high, most), x.sources)
 
     return apply
 
@@ -176,7 +176,9 @@ def ranges(model: Model) -> list[Range]:
     found: list[Range] = []
     for number, call in enumerate(model.calls):
         layer = model.layers[call.layer]
-        found.append(_made(layer, _operands(model, call, found), number))
+        twice = layer.args.get("op") == "Mul" and len(call.inputs) == 2 == call.inputs.count(call.inputs[0])
+        operands = _operands(model, call, found)
+        found.append(square(operands[0]) if twice else _made(layer, operands, number))
     return found
 
 
@@ -231,8 +233,8 @@ def _of_values(layer: Layer, operands: Sequence[Range]) -> Range:
     if kind == "cast":
         return x if "float" in str(layer.args.get("dtype")) else unknown(x)
     if kind in _POOLS:
-        unpadded = kind != "avg_pool" or layer.args.get("padding") == "valid"
-        return _REDUCTIONS[_POOLS[kind]](x) if unpadded else unknown(x)
+        padded = kind == "avg_pool" and layer.args.get("padding") != "valid"
+        return unknown(x) if padded or "LpPool" in layer.class_name else _REDUCTIONS[_POOLS[kind]](x)
     if kind == "concat":
         return reduce(united, operands)
     if operation == "Clip":
@@ -245,8 +247,6 @@ def _of_values(layer: Layer, operands: Sequence[Range]) -> Range:
 
 
 def _combined(operation: str, operands: Sequence[Range]) -> Range:
-    if operation == "Mul" and len(operands) == 2 and operands[0] is operands[1]:
-        return square(operands[0])
     if operation not in _OPERATIONS or len(operands) < 2:
         return unknown(*operands)
     return reduce(_OPERATIONS[operation], operands)
@@ -324,10 +324,11 @@ def _domain(layer: Layer, operation: str, given: Sequence[Range]) -> Domain | No
 
 def _divisor(index: int, layer: Layer, x: Range) -> Iterator[Operand]:
     """What a norm divides by, squared, where it is written out; those of one operation have their own ways."""
-    bare = layer.kind == "unit_norm" and layer.class_name == "ReduceL2+Div"
-    epsilon = 0.0 if bare else layer.args.get("epsilon")
-    if epsilon is None or layer.kind == "batch_norm" or "Normalization" in layer.class_name:
+    if layer.kind == "batch_norm" or "Normalization" in layer.class_name:
         return
-    vanishes = layer.args.get("dtype") == "float16" and epsilon < VANISHES_IN_HALF and not bare
-    reach = Reach.TOGETHER if vanishes else min(x.at(0), x.at(0) and Reach.TOGETHER)
-    yield Operand(index, "Div", Range(End(0.0 if vanishes else epsilon, reach), End(inf), x.sources), _DOMAINS["Div"])
+    bare = layer.class_name == "ReduceL2+Div"
+    epsilon = 0.0 if bare else layer.args.get("epsilon", inf)
+    # In half precision so does the variance of values that differ by less than 0.0001.
+    vanishes = layer.args.get("dtype") == "float16" and epsilon <= VANISHES_IN_HALF and not bare
+    reach = Reach.TOGETHER if vanishes or x.at(0) is Reach.TOGETHER else Reach.UNPROVEN
+    yield Operand(index, "Div", Range(End(0.0 if vanishes else epsilon, reach), End(inf)), _DOMAINS["Div"])

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
-from math import prod
+from math import isinf, prod
 from typing import Any
 
-from archlint.analyses import field, runs, windows
+from archlint.analyses import field, ranges, runs, windows
 from archlint.analyses.flow import Flow, flow, is_plain_stack
 from archlint.analyses.parameters import Parameters, parameters
 from archlint.analyses.shapes import infer
@@ -20,6 +20,8 @@ from archlint.targets import Target
 Row = dict[str, Any]
 
 _TRAITS = ("affine", "recurrent", "norm", "merge", "pass_through", "stochastic", "opaque", "weighted")
+
+_SOFTMAXES = ("softmax", "log_softmax")
 
 
 def rows(model: Model, target: Target | None = None) -> dict[str, list[Row]]:
@@ -36,6 +38,7 @@ def rows(model: Model, target: Target | None = None) -> dict[str, list[Row]]:
         "model": [study.model_row()],
         "node": list(study.nodes()),
         "tensor": list(study.tensors()),
+        "operand": _distinct(study.operands()),
     }
 
 
@@ -79,7 +82,7 @@ class Study:
         heads = {
             trail.src
             for output, loss in zip(self.model.outputs, losses, strict=True)
-            if (trail := self.trails[output.tensor]).activation == "softmax" or _takes_softmax_itself(loss)
+            if (trail := self.trails[output.tensor]).activation in _SOFTMAXES or _takes_softmax_itself(loss)
             if self.model.layers[trail.src].traits.affine
         }
         return runs.classes(self.wiring, self.links, {index: self.units(index) for index in heads})
@@ -113,6 +116,7 @@ class Study:
             "units": self.units(index),
             "effective_activation": self._effective_activation(layer, numbers),
             "trainable": layer.trainable,
+            "dtype": layer.args.get("dtype"),
             **self._measures(layer, self.parameters[index], numbers[0]),
             **dict(zip(("chain", "chain_length"), self.chains.of(index), strict=True)),
             **dict(zip(("stack", "stack_length"), self.stacks.of(index), strict=True)),
@@ -275,6 +279,21 @@ class Study:
                 "fault": tensor.fault,
             }
 
+    def operands(self) -> Iterator[Row]:
+        """The rows of `operand`."""
+        for layer, op, values, domain in ranges.operands(self.model) if self.model.exchange else ():
+            yield {
+                "layer": layer,
+                "op": op,
+                "low": _bounded(values.low.value),
+                "high": _bounded(values.high.value),
+                "reaches_low": bool(values.low.reach),
+                "reaches_high": bool(values.high.reach),
+                "safe_low": _bounded(domain.least),
+                "safe_high": _bounded(domain.most),
+                "safe_zero": domain.zero,
+            }
+
 
 def _last_activation(last: Layer, trail: Trail) -> str | None:
     if last.traits.pool and trail.norms == trail.others == 0:
@@ -289,6 +308,10 @@ def _takes_softmax_itself(loss: Loss | None) -> bool:
 def _compute_dtype(last: Layer) -> str | None:
     policy = last.args.get("dtype")
     return policy.removeprefix("mixed_") if isinstance(policy, str) else None
+
+
+def _bounded(end: float) -> float | None:
+    return None if isinf(end) else end + 0.0  # -0.0 is 0.0
 
 
 def _total(counts: Iterable[int | None]) -> int | None:

@@ -103,6 +103,7 @@ CREATE TABLE layer (
     return_sequences INTEGER,
     steps          INTEGER,             -- [shape] time steps a recurrent layer runs over; NULL: any
     trainable      INTEGER NOT NULL,    -- 0: frozen
+    dtype          TEXT,                -- float32, float16 … that its first output has; of a Keras layer the policy that it states
     -- shapes, without the batch dimension, `28x28x3`; `?` for an unknown dimension
     input_shape    TEXT,                -- [shape] of the first input
     output_shape   TEXT,                -- [shape] of the first output
@@ -240,4 +241,21 @@ CREATE TABLE field (
     most           REAL,                -- [shape] by the widest way
     jump           REAL                 -- [shape] places of the map from what one place of the output sees to what the next one
                                         -- sees; NULL: the output has one place only, or places in no regular order
+) STRICT;
+
+-- [onnx] One row per operation that is not finite for all numbers (Log, Sqrt, Div, Reciprocal, Pow with a constant
+-- exponent, Exp, Acos, Asin, Acosh, and norms that are written out), and what it is given. Model inputs are taken to be
+-- within 50 of zero, but never to reach that. Where values that belong together are combined, as in x - mean(x), the
+-- ends of the interval are not reached.
+CREATE TABLE operand (
+    layer          INTEGER NOT NULL REFERENCES layer,
+    op             TEXT NOT NULL,       -- ONNX's name of the operation; Div for a norm
+    low            REAL,                -- the least value it is given: of a Div the divisor's, of a Pow the base's, of a norm that of the
+                                        -- variance and epsilon; NULL: no bound is known
+    high           REAL,                -- the greatest one
+    reaches_low    INTEGER NOT NULL,    -- 1: values come down to `low`; 0: they may stay above it
+    reaches_high   INTEGER NOT NULL,    -- 1: values come up to `high`
+    safe_low       REAL,                -- below it the operation gives NaN; NULL: nowhere
+    safe_high      REAL,                -- above it the operation gives NaN, or more than `dtype` can hold; NULL: nowhere
+    safe_zero      INTEGER NOT NULL     -- 0: it is infinite at zero
 ) STRICT;

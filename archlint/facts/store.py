@@ -27,6 +27,7 @@ _INDEXES = """
     CREATE INDEX metric_output ON metric(output);
     CREATE INDEX sliding_layer ON sliding(layer);
     CREATE INDEX field_layer ON field(layer);
+    CREATE INDEX operand_layer ON operand(layer);
 """
 """Without them a rule that looks for a link of each layer takes time quadratic in the layers."""
 

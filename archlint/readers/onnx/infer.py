@@ -102,6 +102,7 @@ class _Walk:
     def body(self, graph: Graph, inputs: Sequence[Type]) -> list[Type]:
         """The types of the graph's outputs, from those of its inputs as far as they are given."""
         self.depth += 1
+        self._forget(graph)
         for constant in graph.constants.values():
             self._constant(constant)
         given = (*inputs, *(Type(),) * len(graph.inputs))
@@ -110,7 +111,7 @@ class _Walk:
         for node in graph.nodes:
             self._node(node, graph.types)
         self.depth -= 1
-        return [Type(self.values.dtypes.get(name), self.values.shapes.get(name)) for name in graph.outputs]
+        return self._types_of(graph.outputs)
 
     def _constant(self, constant: Constant) -> None:
         self._put(constant.name, constant.shape, constant.dtype, None)
@@ -118,21 +119,23 @@ class _Walk:
         if constant.value is not None and constant.value.size <= MOST_ELEMENTS:
             self.values.known[constant.name] = constant.value
 
-    def _put(self, name: str, shape: Shape | None, dtype: str | None, declared: Type | None) -> None:
-        """Note what is known of a value; what a former turn of a loop's body said of it is gone."""
+    def _forget(self, graph: Graph) -> None:
+        """Take out what a former turn of a loop said of its body."""
         values = self.values
+        if self.depth > 1:
+            for name in (*graph.inputs, *(name for node in graph.nodes for name in node.outputs)):
+                for noted in (values.shapes, values.dtypes, values.known):
+                    noted.pop(name, None)
+                values.fixed.discard(name)
+
+    def _put(self, name: str, shape: Shape | None, dtype: str | None, declared: Type | None) -> None:
+        """Note what is known of a value."""
         if declared is not None:
             shape, dtype = _completed(shape, declared.shape), dtype or declared.dtype
         if shape is not None and believable(shape):
-            values.shapes[name] = shape
-        else:
-            values.shapes.pop(name, None)
-        if dtype is not None:
-            values.dtypes[name] = dtype
-        else:
-            values.dtypes.pop(name, None)
-        values.known.pop(name, None)
-        values.fixed.discard(name)
+            self.values.shapes[name] = shape
+        if dtype is not None and dtype != "undefined":
+            self.values.dtypes[name] = dtype
 
     def _node(self, node: Node, types: Mapping[str, Type]) -> None:
         values = self.values
@@ -151,21 +154,29 @@ class _Walk:
             self._fix(node)
 
     def _control(self, call: Call, types: Mapping[str, Type]) -> None:
-        values, outputs = self.values, call.node.outputs
         taken = taken_branch(call)
         try:
             made = CONTROL.get(call.node.op, opaque)(call, self)
         except UnknownError:
             made = ()
         if taken is not None:
-            made = [Type(values.dtypes.get(name), values.shapes.get(name)) for name in taken.outputs]
+            made = self._types_of(taken.outputs)
+        outputs = call.node.outputs
         for name, result in zip(outputs, (*made, *(Type(),) * len(outputs)), strict=False):
             self._put(name, result.shape, result.dtype, types.get(name))
         for name, origin in zip(outputs, taken.outputs if taken else (), strict=False):
-            if origin in values.known:
-                values.known[name] = values.known[origin]
-            if origin in values.fixed:
-                values.fixed.add(name)
+            self._same(name, origin)
+
+    def _types_of(self, names: Sequence[str]) -> list[Type]:
+        return [Type(self.values.dtypes.get(name), self.values.shapes.get(name)) for name in names]
+
+    def _same(self, name: str, origin: str) -> None:
+        """Note that a value is another one."""
+        known, fixed = self.values.known, self.values.fixed
+        if origin in known:
+            known[name] = known[origin]
+        if origin in fixed:
+            fixed.add(name)
 
     def _evaluate(self, call: Call) -> None:
         """Compute the outputs if they are small and the inputs known."""

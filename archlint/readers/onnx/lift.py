@@ -8,7 +8,7 @@ from archlint.graph import Node as NodeFact
 from archlint.readers.onnx.folded import Folded, folded, without_norm
 from archlint.readers.onnx.graph import Graph, Node, Source
 from archlint.readers.onnx.infer import infer
-from archlint.readers.onnx.meaning import Meaning, meaning, trains
+from archlint.readers.onnx.meaning import Meaning, batch_norm_weights, meaning, trains
 from archlint.readers.onnx.naming import Candidate, candidate, names
 from archlint.readers.onnx.patterns import applicable, best
 from archlint.readers.onnx.steps import RANDOM, Program, Step, program
@@ -146,11 +146,13 @@ def _unfolded(draft: Draft) -> Iterator[Draft]:
     kernel = draft.core.inputs[1] if draft.core and len(draft.core.inputs) > 1 else ""
     label = kernel.removesuffix(".weight") if kernel.endswith(".weight") else ""
     yield replace(draft, meaning=without_norm(draft.meaning, norm), outputs=(between,), label=label)
-    yield Draft(_norm(norm), (between,), draft.outputs, draft.core, "BatchNormalization (folded)")
+    yield Draft(_norm(draft.meaning, norm), (between,), draft.outputs, draft.core, "BatchNormalization (folded)")
 
 
-def _norm(norm: Folded) -> Meaning:
-    return Meaning("batch_norm", {"axis": 1, **norm.settings})
+def _norm(kernel: Meaning, norm: Folded) -> Meaning:
+    channels = kernel.args.get("filters") or kernel.args.get("units")
+    weights = batch_norm_weights(channels) if channels else ()
+    return Meaning("batch_norm", {"axis": 1, **norm.settings}, weights)
 
 
 _ALIKE = frozenset(

@@ -26,6 +26,8 @@ def load(file: OpenFile) -> Source:
     """
     slimmed = slim(file)
     proto = parse(slimmed.data)
+    if not proto.graph.node:
+        raise ReadError("its graph has no nodes, so there is nothing to judge; export the model again")
     opsets = _opsets(proto.opset_import) or {"": 1}  # before IR 3 a model need not say
     functions = {(_domain(item.domain), item.name, item.overload): item for item in proto.functions}
     unfolder = _Unfolder(Tensors(file.path.parent, slimmed.payloads), functions)
@@ -133,9 +135,9 @@ class _Unfolder:
             function = self._functions.get((node.domain, node.op, getattr(proto, "overload", "")))
             if function is not None:
                 self._unfold(function, proto, node, scope, contents)
-            elif node.op == "Constant" and node.standard:
-                self._make(node.outputs[0] if node.outputs else "")
-                contents.constants.update((name, _constant(node, name)) for name in node.outputs[:1])
+            elif node.standard and node.op == "Constant" and node.outputs and (constant := _constant(node)):
+                self._make(constant.name)
+                contents.constants[constant.name] = constant
             else:
                 for name in node.outputs:
                     self._make(name)
@@ -223,8 +225,9 @@ def _graphs(attribute: Any) -> list[Any]:
     return [attribute.g] if attribute.type == GRAPH or (not attribute.type and attribute.HasField("g")) else []
 
 
-def _constant(node: Node, name: str) -> Constant:
-    """What a Constant node stands for: a tensor, or a plain number or list."""
+def _constant(node: Node) -> Constant | None:
+    """What a Constant node stands for: a tensor, or a plain number or list; None if that was too long to be read."""
+    name = node.outputs[0]
     for key in ("value", "sparse_value"):
         if isinstance(found := node.attrs.get(key), Constant):
             return replace(found, name=name)
@@ -233,8 +236,10 @@ def _constant(node: Node, name: str) -> Constant:
             if (found := node.attrs.get(attribute)) is not None:
                 value = np.array(found, np.float32 if dtype == "float" else np.int64)
                 return Constant(name, dtype, value.shape, value)
-    strings = node.attrs.get("value_strings")
-    return Constant(name, "string", () if strings is None else (len(strings),))
+    if node.attrs.get("value_string") is not None:
+        return Constant(name, "string", ())
+    texts = node.attrs.get("value_strings")
+    return None if texts is None else Constant(name, "string", (len(texts),))
 
 
 def _sorted(nodes: list[Node]) -> tuple[Node, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from archlint.graph import Shape, Weight
 from archlint.readers.onnx.graph import FLOATS, Constant, Graph
-from archlint.readers.onnx.steps import Program, Step, cuts_off
+from archlint.readers.onnx.steps import RANDOM, Program, Step, cuts_off
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,8 @@ _DEFINED = frozenset({"", "ai.onnx.ml", "ai.onnx.preview", "ai.onnx.preview.trai
 def opaque(prog: Program, step: Step) -> Meaning:
     """An operation whose meaning is not known; what it holds is counted."""
     kind = "operation" if step.node.domain in _DEFINED else "custom"
+    if step.op in RANDOM:
+        return Meaning(kind, {"op": step.op})  # what it reads is a shape at most
     held = [constant for body in step.node.bodies.values() for constant in _held(body)]
     constants = [prog.graph.constants[name] for name in dict.fromkeys(step.inputs) if name in prog.graph.constants]
     weights = [Weight("stored", item.shape) for item in (*constants, *held) if _is_weight(item)]
@@ -59,6 +61,8 @@ def dense(prog: Program, step: Step, bias: str = "") -> Meaning | None:
     if kernel is None:
         return None
     inputs, units = kernel
+    if elements(prog, bias) == 1 < units:
+        return None  # one number for all is no bias, but keeps what follows from reaching zero
     own = {"Gemm": 2, "QGemm": 6}.get(step.op, len(step.inputs))
     bias = bias or (step.inputs[own] if len(step.inputs) > own else "")
     if bias and elements(prog, bias) not in (None, 1, units):
@@ -220,9 +224,13 @@ def batch_norm(prog: Program, step: Step) -> Meaning | None:
     args = {"axis": -1 if step.channels_last else 1, "epsilon": step.attrs.get("epsilon", 1e-5)}
     if trains(prog, step):  # else the momentum is whatever the exporter's default is
         args["momentum"] = step.attrs.get("momentum", 0.9)
+    return Meaning("batch_norm", args, batch_norm_weights(channels))
+
+
+def batch_norm_weights(channels: int) -> tuple[Weight, ...]:
+    """Scale and shift, and the statistics, which training does not change."""
     fixed = ("moving_mean", "moving_variance")
-    weights = [Weight(name, (channels,), name not in fixed) for name in ("gamma", "beta", *fixed)]
-    return Meaning("batch_norm", args, tuple(weights))
+    return tuple(Weight(name, (channels,), name not in fixed) for name in ("gamma", "beta", *fixed))
 
 
 def trains(prog: Program, step: Step) -> bool:
@@ -369,7 +377,7 @@ def merge(kind: str) -> Meaner:
     def mean(prog: Program, step: Step) -> Meaning:
         data = [name for name in step.inputs if name not in prog.static]
         if len(data) > 1:
-            return Meaning(kind, {"op": step.op})
+            return Meaning(kind, {"op": step.op} if len(data) == len(step.inputs) else {})
         return Meaning("arithmetic", {"op": step.op, **_operand(prog, step)}, _constants(prog, step))
 
     return mean

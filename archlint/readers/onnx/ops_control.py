@@ -72,7 +72,8 @@ def _turns(call: Call, body: Graph) -> Dim:
 
 def _goes_on(call: Call, body: Graph) -> bool:
     """Whether the condition that a body puts out is always true, or the one that it was given."""
-    passed = {node.outputs[0]: node.inputs[0] for node in body.nodes if node.op == "Identity" and node.inputs}
+    idle = [node for node in body.nodes if node.op == "Identity" and node.inputs and node.outputs]
+    passed = {node.outputs[0]: node.inputs[0] for node in idle}
     condition = passed.get(body.outputs[0], body.outputs[0]) if body.outputs else unknown()
     known = call.known.get(condition)
     return condition in body.inputs[1:2] or (known is not None and known.dtype != object and bool(known.all()))

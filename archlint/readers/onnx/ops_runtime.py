@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from archlint.analyses.shape_terms import UnknownError, broadcast, last, positive, product, replaced, unknown, wholes
+from archlint.analyses.shape_terms import UnknownError, broadcast, last, positive, product, unknown, wholes
 from archlint.graph import Shape
 from archlint.readers.onnx.ops_attention import layer_norm
 from archlint.readers.onnx.ops_elementwise import combined

@@ -74,7 +74,9 @@ class Tensors:
         return Constant(name, dtype, tuple(max(0, size) for size in proto.dims), initializer=True)
 
     def attribute(self, proto: Any) -> Any:
-        """The value of an AttributeProto that holds no graph; None for an empty or unknown one."""
+        """The value of an AttributeProto that holds no graph; None for an unknown one, or one too long to be read."""
+        if proto.doc_string:  # a note of the reader of the bytes, as above
+            return None
         kind = proto.type or _guessed(proto)
         return _READ[kind](self, proto) if kind in _READ else None
 
