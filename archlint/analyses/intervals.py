@@ -54,6 +54,11 @@ class Range:
         """Whether values of both signs occur for sure."""
         return self.low.value < 0 < self.high.value and bool(self.low.reach and self.high.reach)
 
+    @property
+    def bounded(self) -> bool:
+        """Whether both ends are numbers."""
+        return not (isinf(self.low.value) or isinf(self.high.value))
+
     def at(self, value: float) -> Reach:
         """Whether the values end at this one and come there."""
         return max(end.reach if end.value == value else Reach.UNPROVEN for end in (self.low, self.high))
@@ -125,8 +130,9 @@ def added(a: Range, b: Range) -> Range:
 
 
 def _sum(a: Range, b: Range, one: End, other: End) -> End:
-    if isinf(one.value) is not isinf(other.value):  # whatever has limits does not keep the other from infinity
-        return one if isinf(one.value) else other
+    for unbounded, rest in ((one, b), (other, a)):
+        if isinf(unbounded.value) and rest.bounded:  # what has limits keeps nothing from infinity
+            return unbounded
     return End(one.value + other.value, _both(a, b, one, other))
 
 

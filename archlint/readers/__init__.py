@@ -2,17 +2,21 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 
 from archlint.graph import Model
 from archlint.readers.gate import open_file, sniff
-from archlint.readers.keras_files import read_h5, read_keras
-from archlint.readers.onnx import read_onnx
 
 SUFFIXES = (".h5", ".hdf5", ".keras", ".onnx")
 """Endings of model files, looked for in folders. What a file is, its content decides."""
 
-_READERS = {"hdf5": read_h5, "zip": read_keras, "onnx": read_onnx}
+# Imported when needed: a check of one format must not wait for what only another one needs.
+_READERS = {
+    "hdf5": ("archlint.readers.keras_files", "read_h5"),
+    "zip": ("archlint.readers.keras_files", "read_keras"),
+    "onnx": ("archlint.readers.onnx", "read_onnx"),
+}
 
 
 @contextmanager
@@ -23,4 +27,6 @@ def open_model(path: Path) -> Iterator[Model]:
         ReadError: one sentence: what is wrong with the file, and what to do.
     """
     with open_file(path) as file:
-        yield _READERS[sniff(file)](file)
+        module, reader = _READERS[sniff(file)]
+        model: Model = getattr(import_module(module), reader)(file)
+        yield model

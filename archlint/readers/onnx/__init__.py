@@ -2,6 +2,8 @@
 
 from archlint.graph import Model
 from archlint.readers.gate import OpenFile
+from archlint.readers.onnx.lift import lift
+from archlint.readers.onnx.load import load
 
 
 def read_onnx(file: OpenFile) -> Model:
@@ -10,8 +12,4 @@ def read_onnx(file: OpenFile) -> Model:
     Raises:
         ReadError: the file is damaged, or its graph is none.
     """
-    # Here, not above: checking a Keras file must not load what ONNX needs.
-    from archlint.readers.onnx.lift import lift
-    from archlint.readers.onnx.load import load
-
     return lift(load(file))
