@@ -16,9 +16,9 @@ import pytest
 from archlint.graph import Shape
 from archlint.readers.gate import open_file
 from archlint.readers.onnx.graph import Array, Constant, Graph, Node, Type
-from archlint.readers.onnx.infer import ALL_ELEMENTS, DOMAINS, MOST_ELEMENTS, Values, infer
 from archlint.readers.onnx.load import load
-from archlint.readers.onnx.ops_values import EVALUATIONS
+from archlint.readers.onnx.shapes import ALL_ELEMENTS, DOMAINS, MOST_ELEMENTS, Values, infer
+from archlint.readers.onnx.shapes.values import EVALUATIONS
 from archlint.readers.onnx.tensors import NUMPY, dtype_name
 
 onnx = pytest.importorskip("onnx")

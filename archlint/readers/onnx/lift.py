@@ -7,10 +7,10 @@ from archlint.graph import KINDS, Call, Exchange, Layer, Model, Output, Shape, S
 from archlint.graph import Node as NodeFact
 from archlint.readers.onnx.folded import Folded, folded, without_norm
 from archlint.readers.onnx.graph import Graph, Node, Source
-from archlint.readers.onnx.infer import infer
 from archlint.readers.onnx.meaning import Meaning, batch_norm_weights, meaning, trains
 from archlint.readers.onnx.naming import Candidate, candidate, names
 from archlint.readers.onnx.patterns import applicable, best
+from archlint.readers.onnx.shapes import infer
 from archlint.readers.onnx.steps import RANDOM, Program, Step, program
 
 _GRADIENTS = "ai.onnx.preview.training"

@@ -11,7 +11,7 @@ from typing import Any
 
 from archlint.graph import Shape
 from archlint.readers.onnx.graph import Array, Graph, Node
-from archlint.readers.onnx.infer import Values
+from archlint.readers.onnx.shapes import Values
 
 RANDOM = frozenset(
     "RandomNormal RandomNormalLike RandomUniform RandomUniformLike Multinomial Bernoulli "

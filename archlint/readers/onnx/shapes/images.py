@@ -6,8 +6,8 @@ import numpy as np
 
 from archlint.analyses.shape_terms import Dim, UnknownError, axes_of, known, natural, positive, product, unknown
 from archlint.graph import Shape
-from archlint.readers.onnx.ops_terms import Call, Rule
-from archlint.readers.onnx.ops_windows import map_of
+from archlint.readers.onnx.shapes.terms import Call, Rule
+from archlint.readers.onnx.shapes.windows import map_of
 
 
 def resize(call: Call) -> Shape:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from archlint.analyses.shape_terms import Dim, UnknownError, broadcast, positive, unknown
 from archlint.graph import Shape
-from archlint.readers.onnx.ops_terms import Call, Rule, merged
+from archlint.readers.onnx.shapes.terms import Call, Rule, merged
 
 
 def product_of(left: Shape, right: Shape) -> Shape:

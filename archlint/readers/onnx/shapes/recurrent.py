@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from archlint.analyses.shape_terms import positive
 from archlint.graph import Shape
-from archlint.readers.onnx.ops_terms import Call, Rules, Shapes, merged
+from archlint.readers.onnx.shapes.terms import Call, Rules, Shapes, merged
 
 
 def recurrent(call: Call) -> Shapes:

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 from archlint.analyses.shape_terms import UnknownError, broadcast, last, positive, product, unknown, wholes
 from archlint.graph import Shape
-from archlint.readers.onnx.ops_attention import layer_norm
-from archlint.readers.onnx.ops_elementwise import combined
-from archlint.readers.onnx.ops_layout import joined
-from archlint.readers.onnx.ops_products import fused_matmul, gemm, matmul, packed_matmul
-from archlint.readers.onnx.ops_terms import Call, Rule, Rules, Shapes, same
-from archlint.readers.onnx.ops_windows import conv, global_pool, pool
+from archlint.readers.onnx.shapes.attention import layer_norm
+from archlint.readers.onnx.shapes.elementwise import combined
+from archlint.readers.onnx.shapes.layout import joined
+from archlint.readers.onnx.shapes.products import fused_matmul, gemm, matmul, packed_matmul
+from archlint.readers.onnx.shapes.terms import Call, Rule, Rules, Shapes, same
+from archlint.readers.onnx.shapes.windows import conv, global_pool, pool
 
 UNCHANGED = (
     "BiasDropout BiasGelu BiasSoftmax BitmaskDropout DequantizeLinear FastGelu Gelu GroupNorm "

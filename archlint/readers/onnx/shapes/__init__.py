@@ -1,7 +1,7 @@
 """The shapes and element types of all values of an ONNX graph, and the elements of small ones, node by node.
 
-The rules are in the modules `ops_*`, by kind of operation. What they give is preferred to what the file declares; what
-they leave open is taken from there, dimension by dimension.
+The rules are in the modules of this package, by kind of operation. What they give is preferred to what the file
+declares; what they leave open is taken from there, dimension by dimension.
 """
 
 import math
@@ -12,23 +12,23 @@ import numpy as np
 
 from archlint.analyses.shape_terms import UnknownError, believable, known, unknown
 from archlint.graph import Shape
-from archlint.readers.onnx import (
-    ops_attention,
-    ops_elementwise,
-    ops_images,
-    ops_layout,
-    ops_products,
-    ops_recurrent,
-    ops_reductions,
-    ops_runtime,
-    ops_selection,
-    ops_windows,
-)
 from archlint.readers.onnx.graph import Array, Constant, Graph, Node, Type
-from archlint.readers.onnx.ops_control import CONTROL, opaque, taken_branch
-from archlint.readers.onnx.ops_dtypes import output_dtypes
-from archlint.readers.onnx.ops_terms import Call, Rule, Rules, Shapes
-from archlint.readers.onnx.ops_values import EVALUATIONS
+from archlint.readers.onnx.shapes import (
+    attention,
+    elementwise,
+    images,
+    layout,
+    products,
+    recurrent,
+    reductions,
+    runtime,
+    selection,
+    windows,
+)
+from archlint.readers.onnx.shapes.control import CONTROL, opaque, taken_branch
+from archlint.readers.onnx.shapes.dtypes import output_dtypes
+from archlint.readers.onnx.shapes.terms import Call, Rule, Rules, Shapes
+from archlint.readers.onnx.shapes.values import EVALUATIONS
 from archlint.readers.onnx.tensors import NUMPY
 
 MOST_ELEMENTS = 1_024
@@ -38,26 +38,26 @@ ALL_ELEMENTS = 2**20
 """Elements that are computed of one model in all: many small tensors, too, would fill the memory."""
 
 RULES: Mapping[str, Rule] = {
-    **ops_elementwise.RULES,
-    **ops_images.RULES,
-    **ops_layout.RULES,
-    **ops_products.RULES,
-    **ops_reductions.RULES,
-    **ops_selection.RULES,
-    **ops_windows.RULES,
+    **elementwise.RULES,
+    **images.RULES,
+    **layout.RULES,
+    **products.RULES,
+    **reductions.RULES,
+    **selection.RULES,
+    **windows.RULES,
 }
 
 MANY: Mapping[str, Rules] = {
-    **ops_attention.MANY,
-    **ops_layout.MANY,
-    **ops_recurrent.MANY,
-    **ops_reductions.MANY,
-    **ops_windows.MANY,
+    **attention.MANY,
+    **layout.MANY,
+    **recurrent.MANY,
+    **reductions.MANY,
+    **windows.MANY,
 }
 
 DOMAINS: Mapping[str, tuple[Mapping[str, Rule], Mapping[str, Rules]]] = {
     "": (RULES, MANY),
-    "com.microsoft": (ops_runtime.RULES, ops_runtime.MANY),
+    "com.microsoft": (runtime.RULES, runtime.MANY),
 }
 
 RANDOM = frozenset(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from archlint.analyses.shape_terms import broadcast
 from archlint.graph import Shape
-from archlint.readers.onnx.ops_terms import Call, Rule, same
+from archlint.readers.onnx.shapes.terms import Call, Rule, same
 
 UNCHANGED = (
     # Functions of one number. tf2onnx writes Erfc, which ONNX does not define: every exact GELU of Keras has one.

@@ -15,11 +15,11 @@ import numpy as np
 from archlint.analyses.shape_terms import UnknownError, known, product, unknown
 from archlint.graph import Shape
 from archlint.readers.onnx.graph import Array
-from archlint.readers.onnx.ops_dtypes import output_dtypes
-from archlint.readers.onnx.ops_layout import shape_range
-from archlint.readers.onnx.ops_reductions import reduced_axes
-from archlint.readers.onnx.ops_selection import slice_bounds, visited
-from archlint.readers.onnx.ops_terms import Call
+from archlint.readers.onnx.shapes.dtypes import output_dtypes
+from archlint.readers.onnx.shapes.layout import shape_range
+from archlint.readers.onnx.shapes.reductions import reduced_axes
+from archlint.readers.onnx.shapes.selection import slice_bounds, visited
+from archlint.readers.onnx.shapes.terms import Call
 from archlint.readers.onnx.tensors import NUMPY
 
 Evaluation = Callable[[Call, Sequence[tuple[int, ...]]], Sequence[Array]]

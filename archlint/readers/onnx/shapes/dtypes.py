@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from archlint.readers.onnx.ops_terms import Call
+from archlint.readers.onnx.shapes.terms import Call
 from archlint.readers.onnx.tensors import dtype_name
 
 Dtypes = tuple[str | int | None, ...]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from archlint.analyses.shape_terms import Dim, axis_of, positive, product, total, unknown
 from archlint.graph import Shape
-from archlint.readers.onnx.ops_terms import Call, Rules, Shapes
+from archlint.readers.onnx.shapes.terms import Call, Rules, Shapes
 
 
 def heads(shape: Shape, count: object) -> Shape:

@@ -20,7 +20,7 @@ from archlint.analyses.shape_terms import (
     unknown,
 )
 from archlint.graph import Shape
-from archlint.readers.onnx.ops_terms import Call, Rule, Rules, Shapes, agreed
+from archlint.readers.onnx.shapes.terms import Call, Rule, Rules, Shapes, agreed
 
 
 def reshape(call: Call) -> Shape:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from archlint.analyses.shape_terms import Dim, UnknownError, each, known, positive, product, unknown, wholes
 from archlint.graph import Shape
-from archlint.readers.onnx.ops_terms import Call, Rule, Rules, Shapes, agreed
+from archlint.readers.onnx.shapes.terms import Call, Rule, Rules, Shapes, agreed
 
 PADDINGS = ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
 
