@@ -438,6 +438,12 @@ def test_absurd_numbers_make_no_fields(tmp_path):
     assert found == {"0": [(1, 1, 3, 3, 2**40)] * 2}
 
 
+def test_settings_of_the_wrong_type_make_no_fields(tmp_path):
+    config = chain_config([("Conv2D", 3, 1)])
+    config["config"]["layers"].append(entry("UpSampling2D", name="up", size=[2, 2], interpolation=[{}]))
+    assert list(fields_in(write_h5(tmp_path / "odd.h5", config))) == ["0"]
+
+
 # -- windows --
 
 

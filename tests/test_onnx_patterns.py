@@ -100,15 +100,21 @@ def test_a_norm_that_is_written_out_is_that_norm(tmp_path, kind, body):
 
 
 def test_scale_and_shift_per_channel_behind_a_kernel_is_a_batch_norm_as_it_is_run(tmp_path):
-    body = "c = MatMul(x, k) s = Mul(c, w) y = Add(s, b)"
+    body = "c = MatMul(x, k) s = Mul(c, w) a = Add(s, b) y = Relu(a)"
     path = write(tmp_path / "m.onnx", body, weights={"k": (8, 4), "w": (4,), "b": (4,)})
-    assert kinds(path) == ["dense", "batch_norm"]
+    assert kinds(path) == ["dense", "batch_norm", "relu"]
     assert query(path, "SELECT name, params FROM layer WHERE weighted OR norm") == [("MatMul", 32), ("Add", 8)]
 
 
 def test_scale_and_shift_of_the_input_is_a_standardization(tmp_path):
     path = write(tmp_path / "m.onnx", "d = Sub(x, m) s = Mul(d, w) y = Add(s, b)", weights=dict.fromkeys("mwb", (8,)))
     assert kinds(path) == ["normalization"]
+
+
+def test_scale_and_shift_of_the_output_is_a_standardization_taken_back(tmp_path):
+    body = "c = MatMul(x, k) s = Mul(c, w) y = Add(s, b)"
+    path = write(tmp_path / "m.onnx", body, weights={"k": (8, 4), "w": (4,), "b": (4,)})
+    assert kinds(path) == ["dense", "normalization"]
 
 
 def test_one_number_for_all_channels_is_plain_arithmetic(tmp_path):
@@ -274,6 +280,19 @@ def test_the_body_of_a_loop_keeps_its_path_and_stays_opaque(tmp_path):
         "loop/body/act",
     ]
     assert query(path, "SELECT readers, layer FROM tensor") == [(1, 1)]
+
+
+def test_a_map_made_larger_knows_how_many_times(tmp_path):
+    body = 'y = Resize<mode="linear">(x, , scales)'
+    path = write(tmp_path / "m.onnx", body, "float[N,3,8,8] x", weights={"scales": [1.0, 1.0, 2.0, 3.0]})
+    (layer,) = [layer for layer in read(path).layers if layer.kind == "upsampling"]
+    assert (layer.args["size"], layer.args["interpolation"]) == ([2, 3], "bilinear")
+
+
+def test_a_model_without_nodes_is_refused(tmp_path):
+    path = write(tmp_path / "m.onnx", "", outputs="x")
+    with pytest.raises(Exception, match="no nodes"):
+        read(path)
 
 
 @pytest.mark.parametrize(

@@ -135,7 +135,7 @@ def enlarged(use: Use, spans: Spans, _made: Shape | None) -> Spans:
     """Every place becomes several."""
     places = place_axes(use)
     times = dict(zip(places, each(use.arg("size"), len(places)), strict=True))
-    interpolation = use.arg("interpolation", "nearest")
+    interpolation = str(use.arg("interpolation", "nearest"))
     blended = _NEIGHBOURS[interpolation] if interpolation in _NEIGHBOURS else unknown()
 
     def rule(span: Span, axis: int) -> Span:

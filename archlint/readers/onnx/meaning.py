@@ -174,12 +174,17 @@ def embedding(prog: Program, step: Step) -> Meaning | None:
     """Gather of rows of a constant table, or of parts of data at constant places."""
     table, indices = step.inputs[0], step.inputs[1]
     if table not in prog.static:
-        return Meaning("slice") if indices in prog.static else None
+        return picked(prog, step)
     shape = _sizes(prog.shape(table))
     if shape is None or len(shape) < 2 or step.attrs.get("axis"):
         return None
     args = {"input_dim": shape[0], "output_dim": shape[-1]}
     return Meaning("embedding", args, (Weight("embeddings", shape),))
+
+
+def picked(prog: Program, step: Step) -> Meaning | None:
+    """Parts of data at constant places."""
+    return Meaning("slice") if step.inputs[1] in prog.static else None
 
 
 _RECURRENT = {"LSTM": ("lstm", 4), "GRU": ("gru", 3), "RNN": ("simple_rnn", 1)}
@@ -222,8 +227,9 @@ def batch_norm(prog: Program, step: Step) -> Meaning | None:
     if channels is None:
         return None
     args = {"axis": -1 if step.channels_last else 1, "epsilon": step.attrs.get("epsilon", 1e-5)}
-    if trains(prog, step):  # else the momentum is whatever the exporter's default is
-        args["momentum"] = step.attrs.get("momentum", 0.9)
+    # If it does not train, the momentum is whatever the exporter's default is; 0 is PyTorch's None, a plain average.
+    if trains(prog, step) and (momentum := step.attrs.get("momentum", 0.9)):
+        args["momentum"] = momentum
     return Meaning("batch_norm", args, batch_norm_weights(channels))
 
 
@@ -297,12 +303,22 @@ def activation(prog: Program, step: Step) -> Meaning:
     """An activation that is one operation."""
     args: dict[str, Any] = {"activation": ACTIVATIONS[step.op]}
     if step.op.endswith("Softmax"):
-        # Up to opset 12 the axis is where the rest is flattened from, and 1 by default.
-        args["axis"] = step.attrs.get("axis", -1 if step.node.opset >= 13 else 1)
+        args["axis"] = _softmax_axis(prog, step)
     elif step.op == "LeakyRelu":
         args["negative_slope"] = step.attrs.get("alpha", 0.01)
     slopes = _sizes(prog.shape(step.inputs[1])) if step.op == "PRelu" and len(step.inputs) > 1 else None
     return Meaning("activation", args, (Weight("alpha", slopes),) if slopes else ())
+
+
+def _softmax_axis(prog: Program, step: Step) -> int | None:
+    """The axis of a softmax; None if it runs over several: up to opset 12 over all from the given one on."""
+    axis, shape = step.attrs.get("axis", -1 if step.node.opset >= 13 else 1), prog.shape(step.inputs[0])
+    if not isinstance(axis, int):
+        return None
+    if step.node.opset >= 13 or not shape:
+        return axis
+    wide = [place for place in range(axis % len(shape), len(shape)) if shape[place] != 1]
+    return wide[0] if len(wide) == 1 else None if wide else axis
 
 
 def clip(prog: Program, step: Step) -> Meaning:
@@ -359,7 +375,7 @@ def reduction(prog: Program, step: Step) -> Meaning:
             return Meaning(kinds[step.op], {"data_format": "channels_first"})
         if places == set(range(1, len(shape) - 1)):
             return Meaning(kinds[step.op], {"data_format": "channels_last"})
-    return Meaning("reduce", {"op": step.op})
+    return Meaning("reduce", {"op": step.op, **({"axes": axes} if isinstance(axes, list) else {})})
 
 
 # --- everything else
@@ -408,6 +424,29 @@ def reshape(prog: Program, step: Step) -> Meaning:
     all_features = None if None in before[1:] else prod(size or 0 for size in before[1:])
     flat = step.op == "Flatten" if all_features is None else after[1] == all_features
     return Meaning("flatten" if flat else "reshape")
+
+
+def transpose(_prog: Program, step: Step) -> Meaning:
+    """Transpose, with the order of the axes."""
+    order = step.attrs.get("perm")
+    return Meaning("permute", {"perm": order} if isinstance(order, list) else {})
+
+
+_INTERPOLATIONS = {"nearest": "nearest", "linear": "bilinear", "bilinear": "bilinear", "cubic": "bicubic"}
+
+
+def resize(prog: Program, step: Step) -> Meaning:
+    """Resize and Upsample; how many times larger a map becomes, where these are whole numbers."""
+    places = slice(1, -1) if step.channels_last else slice(2, None)
+    before, after = (_sizes((prog.shape(name) or (None,) * 3)[places]) for name in (step.inputs[0], step.outputs[0]))
+    if not before or not after or len(before) != len(after) or 0 in before:
+        return Meaning("upsampling")
+    if any(large % small for small, large in zip(before, after, strict=True)):
+        return Meaning("upsampling")
+    interpolation = _INTERPOLATIONS.get(str(step.attrs.get("mode", "nearest")), "custom")
+    size = [large // small for small, large in zip(before, after, strict=True)]
+    layout = "channels_last" if step.channels_last else "channels_first"
+    return Meaning("upsampling", {"size": size, "interpolation": interpolation, "data_format": layout})
 
 
 def plain(kind: str) -> Meaner:
@@ -460,11 +499,9 @@ def _sizes(shape: Shape | None) -> tuple[int, ...] | None:
 
 
 _PLAIN = {
-    "permute": "Transpose",
     "slice": "Slice",
     "split": "Split",
     "zero_padding": "Pad",
-    "upsampling": "Resize Upsample",
     "cast": "Cast CastLike",
     "repeat_vector": "Tile",
     "attention": "Attention MultiHeadAttention GroupQueryAttention",
@@ -506,9 +543,14 @@ MEANINGS: Mapping[str, Meaner] = {
     "RMSNormalization": norm("rms_norm"),
     "SimplifiedLayerNormalization": norm("rms_norm"),
     "Clip": clip,
+    "Transpose": transpose,
+    "Resize": resize,
+    "Upsample": resize,
     "Concat": concat,
     "Dropout": dropout,
     "Gather": embedding,
+    "GatherElements": picked,
+    "GatherND": picked,
     "MaxPool": pool("max_pool"),
     "AveragePool": pool("avg_pool"),
     "QLinearAveragePool": pool("avg_pool"),

@@ -96,13 +96,17 @@ def _sequence_dense(prog: Program, match: Match, step: Step) -> Meaning | None:
 
 
 def _scale_and_shift(prog: Program, match: Match, step: Step) -> Meaning | None:
-    """A scale and a shift per channel is a batch normalization as it is run; right at the input, a standardization."""
+    """A scale and a shift per channel is a batch normalization as it is run.
+
+    Right at the input it is a standardization, and right at the output one taken back.
+    """
     axis = _channel_axis(prog, match.names["K"], step)
-    others = {_channel_axis(prog, match.names[name], step) for name in ("B", "M") if name in match.names}
-    if axis in (None, -2) or others - {None, axis} or ("M" in match.names and _adds_bias(prog, match)):
+    others = [match.names[name] for name in ("B", "M") if name in match.names]
+    alike = all(elements(prog, name) == 1 or prog.shape(name) == prog.shape(match.names["K"]) for name in others)
+    if axis in (None, -2) or not alike or ("M" in match.names and _adds_bias(prog, match)):
         return None
     channels = elements(prog, match.names["K"]) or 0
-    if match.names["x"] in prog.graph.inputs:
+    if match.names["x"] in prog.graph.inputs or step.outputs[0] in prog.outputs:
         return Meaning("normalization", {"axis": axis})
     weights = tuple(Weight(name, (channels,)) for name in ("gamma", "beta"))
     return Meaning("batch_norm", {"axis": axis}, weights)
@@ -176,9 +180,11 @@ def _norm_kind(axes: set[int], rank: int, grouped: bool) -> str:
     return "instance_norm"
 
 
-def _group_norm(prog: Program, match: Match, _step: Step) -> Meaning:
-    """Exporters write a group norm as an instance norm of the groups."""
+def _group_norm(prog: Program, match: Match, _step: Step) -> Meaning | None:
+    """Exporters write a group norm as an instance norm, without a scale of its own, of the groups."""
     core = next(prog.steps[number] for number in match.steps if prog.steps[number].op == "InstanceNormalization")
+    if prog.scalar(core.inputs[1]) != 1:
+        return None
     settings = {"epsilon": core.attrs.get("epsilon", 1e-5), "groups": elements(prog, core.inputs[1])}
     return Meaning("group_norm", settings, _affine(prog, match))
 
@@ -224,6 +230,7 @@ _KERAS_NORMS = tuple(  # scale and shift worked out first, as tf.nn.batch_normal
     for shift in (f"B - {mean} * (G / Sqrt({variance} + E))", f"-{mean} * (G / Sqrt({variance} + E)) + B")
 )
 _RMS = "x / Sqrt(Mean(x**2) + E)"
+_SCORES = "Softmax(~MatMul(~q, ~k))"
 
 
 def _around(text: str) -> Iterator[str]:
@@ -235,7 +242,7 @@ def _around(text: str) -> Iterator[str]:
 
 _TABLE: tuple[tuple[Builder, tuple[str, ...]], ...] = (
     # attention
-    (_of_kind("attention"), ("MatMul(~Softmax(~MatMul(~q, ~k)), ~v)",)),
+    (_of_kind("attention"), (f"MatMul(~{_SCORES}, ~v)", f"MatMul(~Where(IsNaN({_SCORES}), Z, {_SCORES}), ~v)")),
     # norms
     (_norm, tuple(text for norm in _KERAS_NORMS for text in _around(norm))),
     (_norm, tuple(f"({text}) * G + B" for norm in _PLAIN_NORMS for text in _around(norm))),
@@ -248,9 +255,20 @@ _TABLE: tuple[tuple[Builder, tuple[str, ...]], ...] = (
             "Reshape(InstanceNormalization(Reshape(x))) * G + B",
             "Reshape(InstanceNormalization(Reshape(x))) * G",
             "Reshape(InstanceNormalization(Reshape(x)))",
+            "InstanceNormalization(x) * G + B",
+            "InstanceNormalization(x) * G",
         ),
     ),
-    (_of_kind("unit_norm"), ("x / Bounded(ReduceL2(x))", "x / ~Bounded(ReduceL2(x))", "x / ReduceL2(x)")),
+    (
+        _of_kind("unit_norm"),
+        (
+            "x / Bounded(ReduceL2(x))",
+            "x / ~Bounded(ReduceL2(x))",
+            "x / ReduceL2(x)",
+            "x / Sqrt(ReduceSum(x**2))",
+            "x / Pow(ReduceSum(x**2), 0.5)",
+        ),
+    ),
     # activations
     (
         _activation("gelu"),

@@ -176,6 +176,9 @@ def _changes_nothing(node: Node, values: Values) -> bool:
         return node.attrs.get("perm") == list(range(len(node.attrs.get("perm") or [None])))
     if node.op in ("Concat", "Sum", "Max", "Min", "Mean"):
         return len(node.inputs) == 1
+    if node.op in ("Mul", "Div"):
+        factor = values.known.get(node.inputs[1])
+        return factor is not None and factor.shape in ((), (1,)) and factor.item() == 1
     shapes = (values.shapes.get(node.inputs[0]), values.shapes.get(node.outputs[0]))
     return node.op in ("Reshape", "Expand", "Flatten") and None not in (shapes[0] or (None,)) and shapes[0] == shapes[1]
 
