@@ -182,7 +182,7 @@ net (TYPE[N,8] x) => (TYPE[N,8] y)
 
 def norm(epsilon, dtype):
     made = parser.parse_model(HALF.replace("TYPE", {"float16": "float16", "float32": "float"}[dtype]))
-    stored = {"epsilon": np.array(epsilon), "gamma": np.ones(8), "beta": np.zeros(8)}
+    stored = {"epsilon": np.array([[epsilon]]), "gamma": np.ones(8), "beta": np.zeros(8)}
     made.graph.initializer.extend(numpy_helper.from_array(value.astype(dtype), name) for name, value in stored.items())
     return made
 
