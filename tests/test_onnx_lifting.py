@@ -71,8 +71,8 @@ def test_an_export_has_the_kernels_widths_and_activations_of_its_network(name):
 
 
 VISIBLE_NORMS = {
-    "batch_norm batch_norm": "cnn.dynamo cnn.dynamo-raw cnn.dynamo-train cnn.keras-static cnn.keras-torch cnn.torch-nofold "
-    "cnn.torch-opset7 cnn.torch-train untrained.dynamo untrained.torch-nofold",
+    "batch_norm batch_norm": "cnn.dynamo cnn.dynamo-raw cnn.dynamo-train cnn.keras-static cnn.keras-torch "
+    "cnn.torch-nofold cnn.torch-opset7 cnn.torch-train untrained.dynamo untrained.torch-nofold",
     "batch_norm": "cnn.keras",  # its second convolution has no bias and took the norm in
     "": "cnn.torch cnn.torch-half cnn.tf2onnx cnn.qdq cnn.qoperator cnn.onnxruntime residual.torch residual.keras "
     "residual.tf2onnx untrained.torch untrained.keras mlp.torch lstm.torch",

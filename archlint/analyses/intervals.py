@@ -8,6 +8,7 @@ end of their sum only if they vary freely; those that come from the same source 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import IntEnum
+from functools import reduce
 from math import inf, isinf
 from typing import NamedTuple
 
@@ -39,6 +40,9 @@ class End(NamedTuple):
 
 
 _LOWEST, _HIGHEST = End(-inf), End(inf)
+_MOST_SOURCES = 64
+_EVERYTHING = frozenset({-1})
+"""Sources too many to tell apart: nothing varies freely of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +100,18 @@ def free(source: int) -> Range:
 
 def unknown(*operands: Range) -> Range:
     """Values that nothing is known of but where they come from."""
-    return Range(sources=frozenset().union(*(operand.sources for operand in operands)))
+    return Range(sources=reduce(_merged, (operand.sources for operand in operands), frozenset()))
+
+
+def _merged(some: frozenset[int], others: frozenset[int]) -> frozenset[int]:
+    both = some | others
+    return _EVERYTHING if len(both) > _MOST_SOURCES or both >= _EVERYTHING else both
 
 
 def _both(a: Range, b: Range, one: End, other: End) -> Reach:
     """Whether two values are at these ends at the same time."""
-    return min(one.reach, other.reach) if a.sources.isdisjoint(b.sources) else Reach.UNPROVEN
+    independent = a.sources.isdisjoint(b.sources) and not (a.sources | b.sources) >= _EVERYTHING
+    return min(one.reach, other.reach) if independent else Reach.UNPROVEN
 
 
 def negated(x: Range) -> Range:
@@ -126,7 +136,7 @@ def square(x: Range) -> Range:
 def added(a: Range, b: Range) -> Range:
     """a + b."""
     low, high = (_sum(a, b, one, other) for one, other in ((a.low, b.low), (a.high, b.high)))
-    return Range(low, high, a.sources | b.sources)
+    return Range(low, high, _merged(a.sources, b.sources))
 
 
 def _sum(a: Range, b: Range, one: End, other: End) -> End:
@@ -146,7 +156,7 @@ def multiplied(a: Range, b: Range) -> Range:
     low, high = min(corners, key=lambda end: (end.value, -end.reach)), max(corners)
     if a.low.value >= 0 and b.low.value >= 0 and low.value == 0:  # one factor is enough
         low = End(0.0, max(end.reach for end in (a.low, b.low) if end.value == 0))
-    return Range(low, high, a.sources | b.sources)
+    return Range(low, high, _merged(a.sources, b.sources))
 
 
 def _product(a: float, b: float) -> float:
@@ -167,7 +177,7 @@ def _inverse(end: End) -> End:
 def larger(a: Range, b: Range) -> Range:
     """max(a, b)."""
     low = End(max(a.low.value, b.low.value), _both(a, b, a.low, b.low))
-    return Range(low, max(a.high, b.high), a.sources | b.sources)
+    return Range(low, max(a.high, b.high), _merged(a.sources, b.sources))
 
 
 def smaller(a: Range, b: Range) -> Range:
@@ -177,7 +187,7 @@ def smaller(a: Range, b: Range) -> Range:
 
 def united(a: Range, b: Range) -> Range:
     """Values of which each comes from one of the two: an end is proven where both have it."""
-    return Range(_lower(a.low, b.low), _lower(a.high.flipped, b.high.flipped).flipped, a.sources | b.sources)
+    return Range(_lower(a.low, b.low), _lower(a.high.flipped, b.high.flipped).flipped, _merged(a.sources, b.sources))
 
 
 def _lower(a: End, b: End) -> End:

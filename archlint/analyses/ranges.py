@@ -210,8 +210,10 @@ def _made(layer: Layer, operands: Sequence[Range], number: int) -> Range:
 
 def _activated(layer: Layer, x: Range) -> Range:
     if layer.activation == "leaky_relu":
-        slope = layer.args.get("negative_slope", 0.0)
-        return x.through(lambda value: max(value, value * slope)) if 0 < slope < 1 else unknown(x)
+        slope = layer.args.get("negative_slope")
+        if not (isinstance(slope, float) and 0 < slope < 1):
+            return unknown(x)
+        return x.through(lambda value: max(value, value * slope))
     return _ACTIVATIONS.get(layer.activation or "", unknown)(x)
 
 

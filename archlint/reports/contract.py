@@ -4,8 +4,8 @@ Schema 1. Fields may be added; none is renamed, removed or given another meaning
 
     {"schema": 1, "tool": {"name", "version"}, "files": [FILE …], "summary": SUMMARY}
 
-FILE: `path` as given or found, `status` ("checked" or "failed"), `format` ("keras_h5", "keras_zip"; null if failed),
-`error` (a sentence; null if checked), `model` (name, producer, producer_version, layers; null if failed),
+FILE: `path` as given or found, `status` ("checked" or "failed"), `format` ("keras_h5", "keras_zip", "onnx"; null if
+failed), `error` (a sentence; null if checked), `model` (name, producer, producer_version, layers; null if failed),
 `findings` and `not_checked`, whose fields are those of `archlint.rules.finding`.
 SUMMARY: how many `files` were `checked` and `failed`, `rules` run, and `errors`, `warnings`, `advice` found.
 """

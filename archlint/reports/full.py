@@ -22,10 +22,11 @@ def render(report: Report, width: int, quiet: bool = False, verbose: bool = Fals
 
 
 def blocks(findings: Iterable[Finding]) -> list[list[Finding]]:
-    """Findings of one rule and severity together, in order of appearance."""
-    found: dict[tuple[str, str], list[Finding]] = {}
+    """Findings of one rule and severity together, in order of appearance; one about the whole model stands alone."""
+    found: dict[tuple[str, str, str], list[Finding]] = {}
     for finding in findings:
-        found.setdefault((finding.code, finding.severity), []).append(finding)
+        alone = finding.message if finding.layer is None else ""
+        found.setdefault((finding.code, finding.severity, alone), []).append(finding)
     return list(found.values())
 
 

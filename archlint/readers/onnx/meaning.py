@@ -172,7 +172,7 @@ def _per_axis(given: Any, rank: int) -> list[int]:
 
 def embedding(prog: Program, step: Step) -> Meaning | None:
     """Gather of rows of a constant table, or of parts of data at constant places."""
-    table, indices = step.inputs[0], step.inputs[1]
+    table = step.inputs[0]
     if table not in prog.static:
         return picked(prog, step)
     shape = _sizes(prog.shape(table))
@@ -184,7 +184,7 @@ def embedding(prog: Program, step: Step) -> Meaning | None:
 
 def picked(prog: Program, step: Step) -> Meaning | None:
     """Parts of data at constant places."""
-    return Meaning("slice") if step.inputs[1] in prog.static else None
+    return Meaning("slice") if len(step.inputs) > 1 and step.inputs[1] in prog.static else None
 
 
 _RECURRENT = {"LSTM": ("lstm", 4), "GRU": ("gru", 3), "RNN": ("simple_rnn", 1)}

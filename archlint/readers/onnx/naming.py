@@ -1,6 +1,7 @@
 """What lifted layers are called: by the module they were in the framework, as far as the file still tells."""
 
 import ast
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +9,12 @@ from dataclasses import dataclass
 from archlint.readers.onnx.graph import Node
 
 SCOPES = "pkg.torch.onnx.name_scopes"
+_MADE = re.compile(r"[A-Za-z]+__\d+")
+"""The name of a node that tf2onnx put in the place of several."""
+
 _FRAMES = ("StatefulPartitionedCall/", "PartitionedCall/")
+_PARTS = ("/batchnorm", "/Tensordot")
+"""What TensorFlow calls what it takes a layer apart into."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +31,19 @@ def candidate(node: Node, weighted: bool) -> Candidate:
     scopes = _scopes(node)
     if scopes:
         return Candidate(scopes[-2] if len(scopes) > 1 else "", scopes[-1] or node.path, weighted)
-    path = node.path
+    path = _path(node, weighted)
     for frame in _FRAMES:
         path = path.removeprefix(frame)
-    return Candidate(path.rpartition("/")[0], path, weighted)
+    module = path.rpartition("/")[0]
+    for part in _PARTS:
+        module = module.removesuffix(part)
+    return Candidate(module, path, weighted)
+
+
+def _path(node: Node, weighted: bool) -> str:
+    """The node's own path; that of its kernel where tf2onnx made the node itself."""
+    kernel = node.inputs[1].rpartition("/")[0] if weighted and len(node.inputs) > 1 else ""
+    return kernel if kernel and _MADE.fullmatch(node.path) else node.path
 
 
 def names(candidates: Sequence[Candidate]) -> list[str]:

@@ -112,6 +112,13 @@ def _scale_and_shift(prog: Program, match: Match, step: Step) -> Meaning | None:
     return Meaning("batch_norm", {"axis": axis}, weights)
 
 
+def _scaled_norm(prog: Program, match: Match, step: Step) -> Meaning | None:
+    """A norm whose scale and shift are operations of their own, as Caffe has them."""
+    if _channel_axis(prog, match.names["K"], step) in (None, -2):
+        return None
+    return meaning(prog, next(prog.steps[number] for number in match.steps if "Norm" in prog.steps[number].op))
+
+
 def _adds_bias(prog: Program, match: Match) -> bool:
     """Whether the constant nearest to the data is no mean, but the bias of the kernel in front of it."""
     value = match.names["x"]
@@ -142,7 +149,7 @@ def _norm(prog: Program, match: Match, _step: Step) -> Meaning | None:
     grouped = any(prog.steps[number].op == "Reshape" for number in match.steps)
     kind = _norm_kind(axes, len(shape), grouped)
     if kind == "layer_norm":
-        settings["axis"] = -1
+        settings["axis"] = max(axes) - len(shape)
     return Meaning(kind, settings, _affine(prog, match))
 
 
@@ -173,7 +180,7 @@ def _mean_axes(prog: Program, step: Step, rank: int) -> set[int] | None:
 def _norm_kind(axes: set[int], rank: int, grouped: bool) -> str:
     if grouped and len(axes) > 1:
         return "group_norm"
-    if axes == {rank - 1} or (rank - 1 in axes and 1 in axes):
+    if axes == {rank - 1} or {1, rank - 1} <= axes or (axes == {1} and rank > 3):
         return "layer_norm"
     if axes == {0}:
         return "batch_norm"
@@ -278,6 +285,7 @@ _TABLE: tuple[tuple[Builder, tuple[str, ...]], ...] = (
             "x * 0.5 * (1 + Tanh(0.7978845 * (x + 0.044715 * Pow(x, 3))))",
             "x * 0.5 * (1 + Tanh(0.7978845 * (x + 0.044715 * x * x * x)))",
             "x * 0.5 * (1 + Tanh(x * 0.7978845 * (1 + 0.044715 * x**2)))",
+            "x * 0.5 * (1 + Tanh(x * 0.7978845 * (1 + 0.044715 * x * x)))",
             "x * Sigmoid(x * 1.702)",
         ),
     ),
@@ -305,6 +313,7 @@ _TABLE: tuple[tuple[Builder, tuple[str, ...]], ...] = (
     (_biased, ("Cast(MatMulInteger(x, W)) * K + B", "Cast(MatMulInteger(x, W)) * K")),
     (_biased, ("Product(x, W) + B", "Map(x, W) + B", "Einsum(x, W) + B")),
     (_embedding, tuple(f"Gather(W, {index})" for index in _INDEX)),
+    (_scaled_norm, ("BatchNormalization(x) * K + B", "InstanceNormalization(x) * K + B")),
     # batch norm as it is run
     (_scale_and_shift, ("(x - M) * K + B", "x * K + B")),
     (_scale, ("x * K",)),

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from archlint.graph import Shape
 from archlint.readers.onnx.graph import Array, Graph, Node
 from archlint.readers.onnx.shapes import Values
@@ -21,6 +23,9 @@ RANDOM = frozenset(
 
 _MEASURES = frozenset({"Shape", "Size"})
 _SAME = frozenset({"Identity", "QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"})
+_NEUTRAL = {"Mul": 1, "Div": 1, "Add": 0, "Sub": 0}
+"""What these change nothing with, as their second input."""
+
 _SIGNED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul", "Add", "BatchNormalization"})
 """Operations after which a ReLU makes sense: quantizers drop it where the quantization cuts off as well."""
 
@@ -176,11 +181,16 @@ def _changes_nothing(node: Node, values: Values) -> bool:
         return node.attrs.get("perm") == list(range(len(node.attrs.get("perm") or [None])))
     if node.op in ("Concat", "Sum", "Max", "Min", "Mean"):
         return len(node.inputs) == 1
-    if node.op in ("Mul", "Div"):
-        factor = values.known.get(node.inputs[1])
-        return factor is not None and factor.shape in ((), (1,)) and factor.item() == 1
-    shapes = (values.shapes.get(node.inputs[0]), values.shapes.get(node.outputs[0]))
-    return node.op in ("Reshape", "Expand", "Flatten") and None not in (shapes[0] or (None,)) and shapes[0] == shapes[1]
+    if node.op in _NEUTRAL and len(node.inputs) == 2:
+        operand = values.known.get(node.inputs[1])
+        if operand is None or operand.shape not in ((), (1,)) or operand.dtype == np.float16:
+            return False  # a zero in half may be an epsilon that was too small: a hazard, not idle
+        return bool(operand.item() == _NEUTRAL[node.op])
+    if node.op not in ("Reshape", "Flatten", "Expand"):
+        return False
+    before, after = values.shapes.get(node.inputs[0]), values.shapes.get(node.outputs[0])
+    most = 0 if node.op == "Expand" else 1  # as many elements as before: one open dimension cannot have changed alone
+    return before is not None and before == after and before.count(None) <= most
 
 
 def to_first(rank: int) -> list[int]:
