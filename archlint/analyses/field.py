@@ -17,10 +17,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from archlint.analyses.field_layers import LAID_OUT, MAPPED, MIXED, RULES, Span, Spans, placed
-from archlint.analyses.shape_terms import UnknownError, Use, unknown
 from archlint.analyses.shapes import KNOWN_WRAPPERS, wrappers
 from archlint.analyses.windows import place_axes
 from archlint.graph import Model, Shape, Tensor
+from archlint.shape_terms import UnknownError, Use, unknown
 
 T = TypeVar("T")
 

@@ -7,10 +7,10 @@ from math import inf, prod
 from typing import Any
 
 from archlint.analyses.shape_ops import aligned_key
-from archlint.analyses.shape_terms import Dim, UnknownError, Use, axes_of, axis_of, each, known, unknown
 from archlint.analyses.shapes import output_shapes
 from archlint.analyses.windows import MOST_PLACES, SLIDING, Window, place_axes, windows
 from archlint.graph import Shape
+from archlint.shape_terms import Dim, UnknownError, Use, axes_of, axis_of, each, known, unknown
 
 Ratio = Fraction | int
 

@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from archlint.analyses.shape_terms import Dim, UnknownError, Use, known, shape_from
 from archlint.graph import Shape
+from archlint.shape_terms import Dim, UnknownError, Use, known, shape_from
 
 # Keras's three forms of equation: plain, with an ellipsis in front, with one behind.
 _EQUATION = re.compile(r"(\.\.\.)?([a-zA-Z]+)(\.\.\.)?,([a-zA-Z]+)->(\.\.\.)?([a-zA-Z]+)(\.\.\.)?")

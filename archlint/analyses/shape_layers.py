@@ -11,7 +11,8 @@ from archlint.analyses.shape_maps import (
     strided,
 )
 from archlint.analyses.shape_preprocessing import augmentation, preprocessing
-from archlint.analyses.shape_terms import (
+from archlint.graph import Shape
+from archlint.shape_terms import (
     Dim,
     UnknownError,
     Use,
@@ -30,7 +31,6 @@ from archlint.analyses.shape_terms import (
     unknown,
     wholes,
 )
-from archlint.graph import Shape
 
 Shapes = tuple[Shape, ...]
 

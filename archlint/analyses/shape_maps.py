@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from archlint.analyses.shape_terms import Dim, UnknownError, Use, each, positive, unknown
 from archlint.graph import Shape
+from archlint.shape_terms import Dim, UnknownError, Use, each, positive, unknown
 
 _RANK_IN_NAME = re.compile(r"([123])D")
 

@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from archlint.analyses.shape_layers import Shapes, concat, merge, reshaped, same, shape_of_constant
-from archlint.analyses.shape_terms import (
+from archlint.graph import Shape
+from archlint.shape_terms import (
     MOST_OUTPUTS,
     Dim,
     UnknownError,
@@ -29,7 +30,6 @@ from archlint.analyses.shape_terms import (
     whole,
     wholes,
 )
-from archlint.graph import Shape
 
 
 def reduce(use: Use) -> Shape:

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Mapping
 
 from archlint.analyses.shape_maps import channels_first
-from archlint.analyses.shape_terms import UnknownError, Use, items, positive, unknown
 from archlint.graph import Shape
+from archlint.shape_terms import UnknownError, Use, items, positive, unknown
 
 
 def augmentation(use: Use) -> Shape:

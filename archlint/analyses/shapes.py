@@ -11,8 +11,8 @@ from typing import Any
 
 from archlint.analyses.shape_layers import LAYERS, Shapes
 from archlint.analyses.shape_ops import OPERATIONS
-from archlint.analyses.shape_terms import UnknownError, Use, believable, broadcast, last, total, unknown
 from archlint.graph import Layer, Model, Shape, Tensor
+from archlint.shape_terms import UnknownError, Use, believable, broadcast, last, total, unknown
 
 KNOWN_WRAPPERS = frozenset({"Bidirectional", "RNN", "SpectralNormalization", "TimeDistributed"})
 """Wrappers that this package sees through; any other one may do anything."""

@@ -11,7 +11,9 @@ from dataclasses import replace
 from archlint.analyses.shape_equation import equation
 from archlint.analyses.shape_layers import conv_of_step, filters
 from archlint.analyses.shape_maps import feature_map, kernel_sizes, padding_of, strided
-from archlint.analyses.shape_terms import (
+from archlint.analyses.shapes import KNOWN_WRAPPERS, without_time, wrappers
+from archlint.graph import Layer, Shape, Weight
+from archlint.shape_terms import (
     UnknownError,
     Use,
     axes_of,
@@ -23,8 +25,6 @@ from archlint.analyses.shape_terms import (
     positive,
     unknown,
 )
-from archlint.analyses.shapes import KNOWN_WRAPPERS, without_time, wrappers
-from archlint.graph import Layer, Shape, Weight
 
 Weights = tuple[Weight, ...]
 

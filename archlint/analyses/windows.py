@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from math import gcd, inf
 
 from archlint.analyses.shape_maps import channels_first, feature_map, spatial_rank
-from archlint.analyses.shape_terms import Dim, UnknownError, Use, each, unknown
 from archlint.graph import Model, Shape, Tensor
+from archlint.shape_terms import Dim, UnknownError, Use, each, unknown
 
 POOLS = frozenset({"max_pool", "avg_pool"})
 SLIDING = POOLS | {"conv", "depthwise_conv", "separable_conv", "locally_connected", "conv_transpose", "conv_lstm"}

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from archlint.analyses.shape_terms import UnknownError, believable, known, unknown
 from archlint.graph import Shape
 from archlint.readers.onnx.graph import Array, Constant, Graph, Node, Type
 from archlint.readers.onnx.shapes import (
@@ -30,6 +29,7 @@ from archlint.readers.onnx.shapes.dtypes import output_dtypes
 from archlint.readers.onnx.shapes.terms import Call, Rule, Rules, Shapes
 from archlint.readers.onnx.shapes.values import EVALUATIONS
 from archlint.readers.onnx.tensors import NUMPY
+from archlint.shape_terms import UnknownError, believable, known, unknown
 
 MOST_ELEMENTS = 1_024
 """Elements of a tensor that is worth computing."""

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from archlint.analyses.shape_terms import Dim, axis_of, positive, product, total, unknown
 from archlint.graph import Shape
 from archlint.readers.onnx.shapes.terms import Call, Rules, Shapes
+from archlint.shape_terms import Dim, axis_of, positive, product, total, unknown
 
 
 def heads(shape: Shape, count: object) -> Shape:

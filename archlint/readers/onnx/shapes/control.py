@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from archlint.analyses.shape_terms import Dim, axis_of, each, positive, unknown
 from archlint.graph import Shape
 from archlint.readers.onnx.graph import Graph, Type
 from archlint.readers.onnx.shapes.terms import Call, common, merged
+from archlint.shape_terms import Dim, axis_of, each, positive, unknown
 
 REPEATED_DEPTH = 2
 """Bodies nested deeper are gone through once: three times each would be too often at a depth of sixty."""

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from archlint.analyses.shape_terms import broadcast
 from archlint.graph import Shape
 from archlint.readers.onnx.shapes.terms import Call, Rule, same
+from archlint.shape_terms import broadcast
 
 UNCHANGED = (
     # Functions of one number. tf2onnx writes Erfc, which ONNX does not define: every exact GELU of Keras has one.

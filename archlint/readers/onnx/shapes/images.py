@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from archlint.analyses.shape_terms import Dim, UnknownError, axes_of, known, natural, positive, product, unknown
 from archlint.graph import Shape
 from archlint.readers.onnx.shapes.terms import Call, Rule
 from archlint.readers.onnx.shapes.windows import map_of
+from archlint.shape_terms import Dim, UnknownError, axes_of, known, natural, positive, product, unknown
 
 
 def resize(call: Call) -> Shape:

@@ -3,7 +3,9 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from archlint.analyses.shape_terms import (
+from archlint.graph import Shape
+from archlint.readers.onnx.shapes.terms import Call, Rule, Rules, Shapes, agreed
+from archlint.shape_terms import (
     MOST_OUTPUTS,
     Dim,
     UnknownError,
@@ -19,8 +21,6 @@ from archlint.analyses.shape_terms import (
     total,
     unknown,
 )
-from archlint.graph import Shape
-from archlint.readers.onnx.shapes.terms import Call, Rule, Rules, Shapes, agreed
 
 
 def reshape(call: Call) -> Shape:

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from archlint.analyses.shape_terms import Dim, UnknownError, broadcast, positive, unknown
 from archlint.graph import Shape
 from archlint.readers.onnx.shapes.terms import Call, Rule, merged
+from archlint.shape_terms import Dim, UnknownError, broadcast, positive, unknown
 
 
 def product_of(left: Shape, right: Shape) -> Shape:

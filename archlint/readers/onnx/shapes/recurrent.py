@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from archlint.analyses.shape_terms import positive
 from archlint.graph import Shape
 from archlint.readers.onnx.shapes.terms import Call, Rules, Shapes, merged
+from archlint.shape_terms import positive
 
 
 def recurrent(call: Call) -> Shapes:

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from archlint.analyses.shape_terms import axis_of, natural, replaced
 from archlint.graph import Shape
 from archlint.readers.onnx.shapes.terms import Call, Rule, Rules, Shapes
+from archlint.shape_terms import axis_of, natural, replaced
 
 REDUCTIONS = [f"Reduce{kind}" for kind in "L1 L2 LogSum LogSumExp Max Mean Min Prod Sum SumSquare".split()]
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from archlint.analyses.shape_terms import UnknownError, broadcast, last, positive, product, unknown, wholes
 from archlint.graph import Shape
 from archlint.readers.onnx.shapes.attention import layer_norm
 from archlint.readers.onnx.shapes.elementwise import combined
@@ -10,6 +9,7 @@ from archlint.readers.onnx.shapes.layout import joined
 from archlint.readers.onnx.shapes.products import fused_matmul, gemm, matmul, packed_matmul
 from archlint.readers.onnx.shapes.terms import Call, Rule, Rules, Shapes, same
 from archlint.readers.onnx.shapes.windows import conv, global_pool, pool
+from archlint.shape_terms import UnknownError, broadcast, last, positive, product, unknown, wholes
 
 UNCHANGED = (
     "BiasDropout BiasGelu BiasSoftmax BitmaskDropout DequantizeLinear FastGelu Gelu GroupNorm "

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-from archlint.analyses.shape_terms import Dim, UnknownError, axes_of, natural, replaced, unknown
 from archlint.graph import Shape
 from archlint.readers.onnx.shapes.terms import Call, Rule
+from archlint.shape_terms import Dim, UnknownError, axes_of, natural, replaced, unknown
 
 INT_MAX = 2**31 - 1
 """From here on, the end of a Slice means the end of the axis."""

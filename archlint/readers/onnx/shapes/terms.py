@@ -1,6 +1,6 @@
 """What the rules of ONNX's operations are written in: a node in use, its attributes and inputs read with care.
 
-As in `archlint.analyses.shape_terms`, whatever cannot be known raises `UnknownError`, and a rule checks nothing twice.
+As in `archlint.shape_terms`, whatever cannot be known raises `UnknownError`, and a rule checks nothing twice.
 """
 
 import math
@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from archlint.analyses.shape_terms import (
+from archlint.graph import Shape
+from archlint.readers.onnx.graph import Array, Constant, Node
+from archlint.shape_terms import (
     MOST_AXES,
     Dim,
     UnknownError,
@@ -20,8 +22,6 @@ from archlint.analyses.shape_terms import (
     whole,
     wholes,
 )
-from archlint.graph import Shape
-from archlint.readers.onnx.graph import Array, Constant, Node
 
 Shapes = tuple[Shape | None, ...]
 """One shape for each output; None where it cannot be known."""

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from archlint.analyses.shape_terms import UnknownError, known, product, unknown
 from archlint.graph import Shape
 from archlint.readers.onnx.graph import Array
 from archlint.readers.onnx.shapes.dtypes import output_dtypes
@@ -21,6 +20,7 @@ from archlint.readers.onnx.shapes.reductions import reduced_axes
 from archlint.readers.onnx.shapes.selection import slice_bounds, visited
 from archlint.readers.onnx.shapes.terms import Call
 from archlint.readers.onnx.tensors import NUMPY
+from archlint.shape_terms import UnknownError, known, product, unknown
 
 Evaluation = Callable[[Call, Sequence[tuple[int, ...]]], Sequence[Array]]
 """From a node and the shapes of its outputs to their elements."""

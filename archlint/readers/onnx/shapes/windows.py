@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from archlint.analyses.shape_terms import Dim, UnknownError, each, known, positive, product, unknown, wholes
 from archlint.graph import Shape
 from archlint.readers.onnx.shapes.terms import Call, Rule, Rules, Shapes, agreed
+from archlint.shape_terms import Dim, UnknownError, each, known, positive, product, unknown, wholes
 
 PADDINGS = ("NOTSET", "SAME_UPPER", "SAME_LOWER", "VALID")
 
