@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 
 from archlint.cli import app
 from archlint.errors import ReadError
-from archlint.readers import gate
+from archlint.readers import files
 
 FORMATS = ("full", "concise", "json", "json-lines")
 ADVICE = re.compile(
@@ -138,7 +138,7 @@ def test_a_file_that_may_not_be_read_says_so(tmp_path, monkeypatch):
     def denied(*_args):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(gate.os, "open", denied)  # root may read everything, so the mode alone tests nothing
+    monkeypatch.setattr(files.os, "open", denied)  # root may read everything, so the mode alone tests nothing
     with pytest.raises(ReadError, match="permission to read it is denied"):
         read(path)
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from archlint.graph import Shape
-from archlint.readers.gate import open_file
+from archlint.readers.files import open_file
 from archlint.readers.onnx.graph import Array, Constant, Graph, Node, Type
 from archlint.readers.onnx.load import load
 from archlint.readers.onnx.shapes import ALL_ELEMENTS, DOMAINS, MOST_ELEMENTS, Values, infer

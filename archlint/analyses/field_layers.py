@@ -216,6 +216,8 @@ def reshaped(use: Use, spans: Spans, made: Shape | None) -> Spans:
     before, after = _blocks(use.input()), _blocks(made or unknown())
 
     def rule(span: Span, axis: int) -> Span:
+        if axis == 0:  # the batch, whatever is done to the rest
+            return span
         inner, outer = before[axis]
         if inner == outer:
             return span.along(None)

@@ -193,7 +193,8 @@ CREATE TABLE node (
     domain         TEXT NOT NULL,       -- empty for ONNX's own operators
     layer          INTEGER REFERENCES layer, -- the layer it became part of; NULL: it works out constants or shapes, or changes nothing
     live           INTEGER NOT NULL,    -- 0: no output of the model depends on it
-    idle           INTEGER NOT NULL,    -- 1: it hands on what it gets: Identity, a cast to the same type, a reshape to the same shape
+    idle           INTEGER NOT NULL,    -- 1: it hands on what it gets: Identity, a cast to the same type, a reshape to the same
+                                        -- shape, times one, plus zero
     training       INTEGER NOT NULL,    -- 1: a dropout or batch norm that does what it does in training
     random         INTEGER NOT NULL     -- 1: it draws numbers
 ) STRICT;

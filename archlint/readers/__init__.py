@@ -6,7 +6,8 @@ from importlib import import_module
 from pathlib import Path
 
 from archlint.graph import Model
-from archlint.readers.gate import open_file, sniff
+from archlint.readers.files import open_file
+from archlint.readers.gate import sniff
 
 SUFFIXES = (".h5", ".hdf5", ".keras", ".onnx")
 """Endings of model files, looked for in folders. What a file is, its content decides."""

@@ -1,89 +1,11 @@
-"""The gate: every file is opened here, once, and judged by its content before a parser sees it."""
-
-import errno
-import os
-import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+"""The gate: every file is judged by its content before a parser sees it."""
 
 from archlint.errors import ReadError
-from archlint.limits import READ_BYTES
+from archlint.readers.files import OpenFile
 from archlint.readers.protobuf import is_onnx, other_kind
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 HDF5_USER_BLOCKS = (0, 512, 1024, 2048, 4096)  # HDF5 file format specification, section II.A: 0, 512 and doubling
-HEAD = 4096 + len(HDF5_SIGNATURE)
-
-
-@dataclass(slots=True)
-class OpenFile:
-    """A regular file, opened for reading: a binary file object over `pread`, with size and leading bytes known."""
-
-    path: Path
-    descriptor: int
-    size: int
-    head: bytes
-    position: int = 0
-    budget: int = READ_BYTES
-
-    def pread(self, length: int, offset: int) -> bytes:
-        """Up to `length` bytes at `offset`; fewer at the end of the file."""
-        if offset < 0 or length <= 0:
-            return b""
-        return _pread(self.descriptor, min(length, max(0, self.size - offset)), offset)
-
-    def read(self, length: int = -1) -> bytes:
-        """The next `length` bytes (all that is left if negative).
-
-        What a parser reads this way counts against a budget: a length that lies must not be able to fill the memory.
-        """
-        left = max(0, self.size - self.position)
-        wanted = left if length < 0 else min(length, left)
-        self.budget -= wanted
-        if self.budget < 0:
-            raise ReadError("its metadata is longer than any honest model's; it was not read further")
-        data = self.pread(wanted, self.position)
-        self.position += len(data)
-        return data
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Move to `offset`, counted from the start, the position or the end of the file."""
-        self.position = max(0, offset + (0, self.position, self.size)[whence])
-        return self.position
-
-    def tell(self) -> int:
-        """The position of the next read."""
-        return self.position
-
-    def seekable(self) -> bool:
-        """Always: it is a regular file."""
-        return True
-
-
-def _pread(descriptor: int, length: int, offset: int) -> bytes:
-    if hasattr(os, "pread"):
-        return os.pread(descriptor, length, offset)
-    os.lseek(descriptor, offset, os.SEEK_SET)  # Windows
-    return os.read(descriptor, length)
-
-
-@contextmanager
-def open_file(path: Path) -> Iterator[OpenFile]:
-    """Open `path` if it is a regular file; raise `ReadError` otherwise, without ever waiting on a pipe or device."""
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NOCTTY", 0)
-    try:
-        descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0))
-    except (OSError, ValueError) as error:
-        raise ReadError(_open_failure(error)) from error
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise ReadError(f"this is {_what_it_is(status.st_mode)}, not a model file; give the path of a file")
-        yield OpenFile(path, descriptor, status.st_size, _pread(descriptor, HEAD, 0))
-    finally:
-        os.close(descriptor)
 
 
 def sniff(file: OpenFile) -> str:
@@ -97,28 +19,6 @@ def sniff(file: OpenFile) -> str:
     if sentence is None and is_onnx(file):  # last, as protobuf has no signature
         return "onnx"
     raise ReadError(sentence or other_kind(file) or _unknown(file))
-
-
-def _open_failure(error: OSError | ValueError) -> str:
-    number = getattr(error, "errno", None)
-    if number == errno.ENOENT:
-        return "there is no such file; check the path"
-    if number == errno.EACCES:
-        return "permission to read it is denied; change its mode or run as a user who may read it"
-    if number == errno.ELOOP:
-        return "it is a symbolic link that leads back to itself; point it at the model file"
-    return f"it cannot be opened ({os.strerror(number) if number else 'bad path'}); check the path"
-
-
-def _what_it_is(mode: int) -> str:
-    for test, name in (
-        (stat.S_ISDIR, "a folder"),
-        (stat.S_ISFIFO, "a named pipe"),
-        (stat.S_ISSOCK, "a socket"),
-    ):
-        if test(mode):
-            return name
-    return "a device"
 
 
 def _unknown(file: OpenFile) -> str:

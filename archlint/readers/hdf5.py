@@ -17,7 +17,7 @@ from typing import Any
 from archlint.errors import ReadError
 from archlint.graph import Shape
 from archlint.limits import HDF5_OBJECTS
-from archlint.readers.gate import OpenFile
+from archlint.readers.files import OpenFile
 
 _DAMAGED = "it is an HDF5 file, but damaged or cut short ({reason}); save or download it again"
 

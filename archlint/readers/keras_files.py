@@ -9,7 +9,7 @@ from archlint.errors import ReadError
 from archlint.graph import Model, Shape
 from archlint.limits import JSON_BYTES, ZIP_MEMBERS
 from archlint.readers import strict_json
-from archlint.readers.gate import OpenFile
+from archlint.readers.files import OpenFile
 from archlint.readers.keras import from_attributes
 from archlint.readers.strict_json import Json
 

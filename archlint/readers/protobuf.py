@@ -6,12 +6,9 @@ The encoding is described at https://protobuf.dev/programming-guides/encoding.
 import re
 from collections.abc import Iterator
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from archlint.errors import ReadError
-
-if TYPE_CHECKING:
-    from archlint.readers.gate import OpenFile
+from archlint.readers.files import OpenFile
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 """Wire types. Groups, 3 and 4, are older than any format that is read here."""
@@ -28,7 +25,7 @@ _CORE_ML = {1, 2, 10, *range(200, 3001)}  # fields of a Core ML Model; from 200 
 _NODE_DEF = re.compile(rb"\n[\x80-\xff]{0,4}[\x00-\x7f]\n([\x01-\x7f])")  # a GraphDef's first node and its name
 
 
-def is_onnx(file: "OpenFile") -> bool:
+def is_onnx(file: OpenFile) -> bool:
     """Whether the file is an ONNX model, be it damaged.
 
     Raises:
@@ -45,7 +42,7 @@ def is_onnx(file: "OpenFile") -> bool:
     raise ReadError("it begins as an ONNX model, but ends before its graph; download or export it again")
 
 
-def other_kind(file: "OpenFile") -> str | None:
+def other_kind(file: OpenFile) -> str | None:
     """What else the file is, as a sentence, if it is one of the formats that models are kept in."""
     numbers = {number for number, *_ in islice(_fields(file), _MANY)}
     if file.head.startswith(b"\x08") and numbers <= _CORE_ML and max(numbers) >= 200:
@@ -106,7 +103,7 @@ def _varint(window: bytes, at: int, base: int) -> tuple[int, int]:
     raise damaged(base + at, "a number has more than ten bytes")
 
 
-def _fields(file: "OpenFile") -> Iterator[tuple[int, int, int]]:
+def _fields(file: OpenFile) -> Iterator[tuple[int, int, int]]:
     """Number, wire type and start of the content of the outermost fields; 0 for a field that makes no sense."""
     position = 0
     while position < file.size:

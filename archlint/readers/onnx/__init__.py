@@ -1,7 +1,7 @@
 """ONNX: from the bytes of a file, whose tensors are not read, to the neutral model."""
 
 from archlint.graph import Model
-from archlint.readers.gate import OpenFile
+from archlint.readers.files import OpenFile
 from archlint.readers.onnx.lift import lift
 from archlint.readers.onnx.load import load
 

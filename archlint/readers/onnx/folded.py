@@ -1,6 +1,6 @@
 """Batch norms that PyTorch's exporter folded into a kernel, and noted so in the node's metadata.
 
-The note tells the norm's epsilon and momentum, whether it was training, and whether the kernel had a bias of its own.
+The note tells the norm's epsilon and momentum, and whether the kernel had a bias of its own.
 """
 
 import re
@@ -9,12 +9,10 @@ from typing import Any
 
 from archlint.readers.onnx.graph import Node
 from archlint.readers.onnx.meaning import Meaning
+from archlint.readers.onnx.notes import CALL, RULES, was_training
 
-RULES = "pkg.onnxscript.rewriter.rule_name"
-CALL = "pkg.torch.onnx.fx_node"
 _FUSED = re.compile(r"FuseBatchNormInto(Conv|Gemm|ConvTranspose)\b")
 _SETTINGS = re.compile(r"batch_norm.*?,\s*(?P<momentum>[\d.eE+-]+),\s*(?P<epsilon>[\d.eE+-]+)\)")
-_TRAINING = "_native_batch_norm_legit_functional"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +21,6 @@ class Folded:
 
     settings: dict[str, Any]
     had_bias: bool | None
-    training: bool
 
 
 def folded(node: Node) -> Folded | None:
@@ -34,7 +31,9 @@ def folded(node: Node) -> Folded | None:
     found = _SETTINGS.search(call)
     # PyTorch's momentum is the share of the new value, Keras's and ONNX's that of the old one.
     settings = {} if found is None else _numbers(found["momentum"], found["epsilon"])
-    return Folded(settings, _had_bias(node, rules), _TRAINING in call)
+    if not was_training(node):
+        settings.pop("momentum", None)  # it does nothing
+    return Folded(settings, _had_bias(node, rules))
 
 
 def _numbers(momentum: str, epsilon: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from archlint.readers.onnx.folded import Folded, folded, without_norm
 from archlint.readers.onnx.graph import Graph, Node, Source
 from archlint.readers.onnx.meaning import Meaning, batch_norm_weights, meaning, trains
 from archlint.readers.onnx.naming import Candidate, candidate, names
+from archlint.readers.onnx.notes import was_training
 from archlint.readers.onnx.patterns import applicable, best
 from archlint.readers.onnx.shapes import infer
 from archlint.readers.onnx.steps import RANDOM, Program, Step, program
@@ -43,19 +44,21 @@ class Draft:
     class_name: str
     steps: tuple[int, ...] = ()
     label: str = ""
+    trainable: bool = True
 
 
 def lift(source: Source) -> Model:
     """The neutral model of an ONNX graph."""
     values = infer(source.graph)
     prog = program(source.graph, values)
-    training = any(trains(prog, step) for step in prog.steps)
-    drafts = [*_inputs(source.graph), *_drafts(prog)]
-    norms = [found for draft in drafts if draft.core and (found := folded(draft.core))]
-    drafts = list(_laid_out(part for draft in drafts for part in _unfolded(draft)))
+    training = source.training or any(trains(prog, step) or was_training(step.node) for step in prog.steps)
+    drafts = [part for draft in (*_inputs(source.graph), *_drafts(prog)) for part in _unfolded(draft)]
+    drafts = list(_laid_out(drafts))
+    if training:
+        drafts = [replace(draft, trainable=not _is_frozen(prog, draft)) for draft in drafts]
     built = _Built.of(drafts, source, values.dtypes)
     nodes = _Nodes(prog, drafts, built.layer_of)
-    stage = "training" if source.training or training or any(norm.training for norm in norms) else "inference"
+    stage = "training" if training else "inference"
     return Model(
         name=source.name,
         format="onnx",
@@ -85,6 +88,13 @@ def lift(source: Source) -> Model:
 def _shapes(prog: Program, tensors: Mapping[str, Tensor]) -> dict[Tensor, Shape]:
     found = {tensor: prog.shape(value.removesuffix(_BEFORE_NORM)) for value, tensor in tensors.items()}
     return {tensor: shape for tensor, shape in found.items() if shape is not None}
+
+
+def _is_frozen(prog: Program, draft: Draft) -> bool:
+    """Whether a batch norm was left as it is in a model that is training otherwise."""
+    if draft.meaning.kind != "batch_norm" or draft.core is None:
+        return False
+    return not (was_training(draft.core) or any(trains(prog, prog.steps[number]) for number in draft.steps))
 
 
 def _inputs(graph: Graph) -> Iterator[Draft]:
@@ -220,7 +230,15 @@ _KERAS_DTYPES = {"float": "float32", "double": "float64"}
 def _layer(draft: Draft, name: str, dtype: str | None) -> Layer:
     meant = draft.meaning
     args = {**meant.args, "dtype": _KERAS_DTYPES.get(dtype, dtype)} if dtype else meant.args
-    return Layer(name, meant.kind, draft.class_name, args, wrapper=meant.wrapper, weights=meant.weights)
+    return Layer(
+        name,
+        meant.kind,
+        draft.class_name,
+        args,
+        wrapper=meant.wrapper,
+        trainable=draft.trainable,
+        weights=meant.weights,
+    )
 
 
 def _identity(draft: Draft, graph: Graph) -> object:

@@ -9,7 +9,7 @@ import numpy as np
 
 from archlint.errors import ReadError
 from archlint.limits import CALLS, NESTING
-from archlint.readers.gate import OpenFile
+from archlint.readers.files import OpenFile
 from archlint.readers.onnx.graph import Constant, Graph, Node, Source, Type
 from archlint.readers.onnx.proto import parse
 from archlint.readers.onnx.tensors import Tensors, type_of

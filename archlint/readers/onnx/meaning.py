@@ -11,6 +11,7 @@ from typing import Any
 
 from archlint.graph import Shape, Weight
 from archlint.readers.onnx.graph import FLOATS, Constant, Graph
+from archlint.readers.onnx.notes import was_training
 from archlint.readers.onnx.steps import RANDOM, Program, Step, cuts_off
 
 
@@ -228,7 +229,7 @@ def batch_norm(prog: Program, step: Step) -> Meaning | None:
         return None
     args = {"axis": -1 if step.channels_last else 1, "epsilon": step.attrs.get("epsilon", 1e-5)}
     # If it does not train, the momentum is whatever the exporter's default is; 0 is PyTorch's None, a plain average.
-    if trains(prog, step) and (momentum := step.attrs.get("momentum", 0.9)):
+    if (trains(prog, step) or was_training(step.node)) and (momentum := step.attrs.get("momentum", 0.9)):
         args["momentum"] = momentum
     return Meaning("batch_norm", args, batch_norm_weights(channels))
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from archlint.readers.onnx.graph import Node
+from archlint.readers.onnx.notes import SCOPES
 
-SCOPES = "pkg.torch.onnx.name_scopes"
 _MADE = re.compile(r"[A-Za-z]+__\d+")
 """The name of a node that tf2onnx put in the place of several."""
 

@@ -187,6 +187,12 @@ def _norm_kind(axes: set[int], rank: int, grouped: bool) -> str:
     return "instance_norm"
 
 
+def _fused_norm(prog: Program, match: Match, _step: Step) -> Meaning:
+    """A layer norm, for which every position was made a channel of a batch norm on the data's own statistics."""
+    core = next(prog.steps[number] for number in match.steps if prog.steps[number].op == "BatchNormalization")
+    return Meaning("layer_norm", {"axis": -1, "epsilon": core.attrs.get("epsilon", 1e-5)}, _affine(prog, match))
+
+
 def _group_norm(prog: Program, match: Match, _step: Step) -> Meaning | None:
     """Exporters write a group norm as an instance norm, without a scale of its own, of the groups."""
     core = next(prog.steps[number] for number in match.steps if prog.steps[number].op == "InstanceNormalization")
@@ -236,6 +242,10 @@ _KERAS_NORMS = tuple(  # scale and shift worked out first, as tf.nn.batch_normal
     for mean, variance in _MOMENTS
     for shift in (f"B - {mean} * (G / Sqrt({variance} + E))", f"-{mean} * (G / Sqrt({variance} + E)) + B")
 )
+_FUSED_NORM = (  # Keras 2's layer normalization, on TensorFlow's fused batch norm
+    "BatchNormalization(Reshape(x), K, Z, Squeeze(Mean(Reshape(x))), "
+    "ReduceSumSquare(Reshape(x) - Mean(Reshape(x))) / N)"
+)
 _RMS = "x / Sqrt(Mean(x**2) + E)"
 _SCORES = "Softmax(~MatMul(~q, ~k))"
 
@@ -256,6 +266,7 @@ _TABLE: tuple[tuple[Builder, tuple[str, ...]], ...] = (
     (_norm, tuple(f"({text}) * G" for norm in _PLAIN_NORMS for text in _around(norm))),
     (_norm, tuple(text for norm in _PLAIN_NORMS for text in _around(norm))),
     (_rms_norm, (f"{_RMS} * G", "x * (G / Sqrt(Mean(x**2) + E))", _RMS)),
+    (_fused_norm, tuple(f"Reshape({_FUSED_NORM}){affine}" for affine in (" * G + B", " * G", ""))),
     (
         _group_norm,
         (

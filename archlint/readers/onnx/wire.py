@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from archlint.errors import ReadError
 from archlint.limits import ONNX_DEPTH, ONNX_MEMORY
-from archlint.readers.gate import OpenFile
+from archlint.readers.files import OpenFile
 from archlint.readers.onnx.messages import DATA, KINDS, LIST, PACKED, PROPERTY, SHORT_PROPERTY, TEXT, Kind
 from archlint.readers.protobuf import BYTES, FIXED32, FIXED64, HEADER, VARINT, damaged, header
 
