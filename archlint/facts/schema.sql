@@ -102,7 +102,8 @@ CREATE TABLE layer (
     epsilon        REAL,
     return_sequences INTEGER,
     steps          INTEGER,             -- [shape] time steps a recurrent layer runs over; NULL: any
-    trainable      INTEGER NOT NULL,    -- 0: frozen
+    trainable      INTEGER NOT NULL,    -- 0: frozen. An ONNX file tells it only of a batch norm that is in evaluation mode in an export
+                                        -- in training mode; all else counts as trainable
     dtype          TEXT,                -- float32, float16 … that its first output has; of a Keras layer the policy that it states
     -- shapes, without the batch dimension, `28x28x3`; `?` for an unknown dimension
     input_shape    TEXT,                -- [shape] of the first input
