@@ -26,6 +26,7 @@ from archlint.rules.rule import SEVERITIES
 ROOT = Path(__file__).parents[1]
 MODELS = Path("fixtures/models")
 FAULTY, CLEAN, ADVISED = MODELS / "faulty.keras", MODELS / "clean_mlp.keras", MODELS / "clipvalue_mlp.keras"
+EXPORT = Path("fixtures/exports/mlp.torch.onnx")
 ONNX = Path("fixtures/exports/cnn.torch.onnx")
 UNCOMPILED = MODELS / "leaky_relu.keras"
 RESNET = Path("fixtures/applications/ResNet50.keras")
@@ -288,11 +289,37 @@ def test_the_full_report_shows_what_where_why_and_what_to_change(archlint: Archl
 """
     assert block in ran.out
     assert ran.out.startswith(f"{FAULTY}  keras ")
-    assert re.fullmatch(r"1 file checked with \d+ rules: 1 error, 3 warnings, 3 advice", ran.out.splitlines()[-1])
+    assert re.fullmatch(
+        r"1 file checked with \d+ of \d+ rules: 1 error, 3 warnings, 3 advice", ran.out.splitlines()[-1]
+    )
 
 
 def test_a_clean_model_is_reported_in_one_line(archlint: Archlint) -> None:
-    assert re.fullmatch(r"1 file checked with \d+ rules: nothing found\n", archlint("check", CLEAN).out)
+    assert re.fullmatch(r"1 file checked with \d+ of \d+ rules: nothing found\n", archlint("check", CLEAN).out)
+
+
+def test_only_the_rules_that_could_judge_a_file_are_counted(archlint: Archlint) -> None:
+    both = archlint("check", CLEAN, EXPORT, "-f", "json").json
+    keras, onnx = (file["rules"] for file in both["files"])
+    assert 0 < onnx < keras < both["summary"]["rules"]
+    assert f"checked with up to {keras} of {both['summary']['rules']} rules" in archlint("check", CLEAN, EXPORT).out
+    assert "checked with 1 rule:" in archlint("check", CLEAN, EXPORT, "--select", "ACT006").out
+
+
+def test_nodes_that_were_not_understood_are_counted_in_the_report(archlint: Archlint) -> None:
+    ran = archlint("check", "fixtures/exports/gru.keras.onnx")
+    assert "not understood: 64 nodes of 99" in ran.out
+    assert "not understood" not in archlint("check", EXPORT).out
+
+
+def test_a_line_of_keras_code_is_only_shown_for_models_made_in_keras(archlint: Archlint) -> None:
+    fixes = {
+        export: archlint("check", f"fixtures/exports/norms.{export}.onnx", "--select", "NRM001", "-f", "json").json
+        for export in ("torch", "tf2onnx")
+    }
+    found = {export: report["files"][0]["findings"][0]["fix"] for export, report in fixes.items()}
+    assert found["torch"] is None
+    assert "use_bias=False" in found["tf2onnx"]
 
 
 def test_many_findings_of_one_rule_are_one_block_that_json_has_whole(archlint: Archlint) -> None:
@@ -358,7 +385,8 @@ def test_a_report_never_overwrites_a_model(archlint: Archlint, tmp_path: Path, n
 
 # The JSON contract
 
-FILE = {"path", "status", "format", "error", "model", "findings", "not_checked"}
+FILE = {"path", "status", "format", "error", "model", "rules", "findings", "not_checked"}
+MODEL = {"name", "producer", "producer_version", "layers", "stage", "opset", "nodes", "lifted"}
 FINDING = {"code", "name", "severity", "layer", "message", "advice", "fix", "evidence"}
 NOT_CHECKED = {"code", "name", "needs", "why"}
 
@@ -372,7 +400,7 @@ def test_json_has_exactly_the_promised_fields(archlint: Archlint) -> None:
     assert set(faulty) == set(uncompiled) == set(missing) == FILE
     assert all(set(finding) == FINDING for finding in faulty["findings"])
     assert all(set(lacking) == NOT_CHECKED for lacking in uncompiled["not_checked"])
-    assert set(faulty["model"]) == {"name", "producer", "producer_version", "layers"}
+    assert set(faulty["model"]) == MODEL
 
 
 def test_json_tells_a_checked_file_from_a_failed_one(archlint: Archlint) -> None:
@@ -386,6 +414,7 @@ def test_json_tells_a_checked_file_from_a_failed_one(archlint: Archlint) -> None
         "format": None,
         "error": "there is no such file; check the path",
         "model": None,
+        "rules": 0,
         "findings": [],
         "not_checked": [],
     }

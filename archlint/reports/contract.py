@@ -5,7 +5,8 @@ Schema 1. Fields may be added; none is renamed, removed or given another meaning
     {"schema": 1, "tool": {"name", "version"}, "files": [FILE …], "summary": SUMMARY}
 
 FILE: `path` as given or found, `status` ("checked" or "failed"), `format` ("keras_h5", "keras_zip", "onnx"; null if
-failed), `error` (a sentence; null if checked), `model` (name, producer, producer_version, layers; null if failed),
+failed), `error` (a sentence; null if checked), `model` (name, producer, producer_version, layers, stage; of ONNX also
+opset, nodes, and how many of these were lifted, that is understood; null if failed), how many `rules` could judge it,
 `findings` and `not_checked`, whose fields are those of `archlint.rules.finding`.
 SUMMARY: how many `files` were `checked` and `failed`, `rules` run, and `errors`, `warnings`, `advice` found.
 """
@@ -38,6 +39,10 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     producer: str | None
     producer_version: str | None
     layers: int
+    stage: str
+    opset: int | None = None
+    nodes: int | None = None
+    lifted: int | None = None
 
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,6 +53,7 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     format: str | None = None
     error: str | None = None
     model: About | None = None
+    rules: int = 0
     findings: tuple[Finding, ...] = ()
     not_checked: tuple[NotChecked, ...] = ()
 
@@ -59,12 +65,17 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
             producer=model.producer,
             producer_version=model.producer_version,
             layers=len(model.layers),
+            stage=model.stage,
+            opset=model.exchange.opset if model.exchange else None,
+            nodes=len(model.exchange.nodes) if model.exchange else None,
+            lifted=model.exchange.lifted if model.exchange else None,
         )
         return cls(
             path=path,
             status="checked",
             format=model.format,
             model=about,
+            rules=verdicts.judged,
             findings=verdicts.findings,
             not_checked=verdicts.not_checked,
         )

@@ -51,7 +51,8 @@ def _about(file: Checked) -> str:
     if model is None:
         return ""
     version = safe_text(f"{model.producer or ''} {model.producer_version or ''}".strip())
-    return ", ".join(part for part in (version, f"{model.layers:,} layers") if part)
+    opset = f"opset {model.opset}" if model.opset else ""
+    return ", ".join(part for part in (version, opset, plural(model.layers, "layer")) if part)
 
 
 def _block(block: Sequence[Finding], width: int, verbose: bool) -> Iterator[Line]:
@@ -98,12 +99,13 @@ def summary(report: Report, width: int, verbose: bool) -> Iterator[Line]:
     """What was counted, and what was not checked and why."""
     counts = report.summary
     if counts.checked:
+        yield from _not_understood(report.files, width)
         yield from _not_checked(report.files, width, verbose)
     if counts.failed:
         yield line(Span(f"{plural(counts.failed, 'file')} could not be checked", STYLES["error"]))
     if not counts.checked:
         return
-    checked = f"{plural(counts.checked, 'file')} checked with {plural(counts.rules, 'rule')}: "
+    checked = f"{plural(counts.checked, 'file')} checked with {_rules(report)}: "
     found = (
         (counts.errors, plural(counts.errors, "error"), "error"),
         (counts.warnings, plural(counts.warnings, "warning"), "warning"),
@@ -112,6 +114,26 @@ def summary(report: Report, width: int, verbose: bool) -> Iterator[Line]:
     spans = [Span(text, STYLES[severity]) for number, text, severity in found if number]
     separated = [part for span in spans for part in (Span(", "), span)][1:]
     yield line(checked, *(separated or [Span("nothing found", "bold green")]))
+
+
+def _rules(report: Report) -> str:
+    """`12 rules`, or `8 of 12 rules` where some are for other formats or lacked their facts."""
+    judged = {file.rules for file in report.files if file.status == "checked"}
+    if min(judged) == report.summary.rules:
+        return plural(report.summary.rules, "rule")
+    upto = "up to " if len(judged) > 1 else ""
+    return f"{upto}{max(judged)} of {plural(report.summary.rules, 'rule')}"
+
+
+def _not_understood(files: Sequence[Checked], width: int) -> Iterator[Line]:
+    """How much of the ONNX files no rule can speak of."""
+    partly = [file.model for file in files if file.model and file.model.nodes != file.model.lifted]
+    nodes = sum((model.nodes or 0) - (model.lifted or 0) for model in partly)
+    if nodes:
+        where = f" in {plural(len(partly), 'file')}" if len(files) > 1 else f" of {partly[0].nodes:,}"
+        text = f"{plural(nodes, 'node')}{where}, about which the rules are silent; `archlint show` names them"
+        yield from _hanging(Span("not understood: ", "dim"), text, width, "dim")
+        yield ()
 
 
 def _not_checked(files: Sequence[Checked], width: int, verbose: bool) -> Iterator[Line]:

@@ -15,8 +15,10 @@ _ONNX = ("layer", "kind", "output", "params", "activation", "operators", "fans")
 
 def render(path: str, model: Mapping[str, Any], layers: Sequence[Mapping[str, Any]], width: int) -> Iterator[Line]:
     """The layer table, and the totals under it. Columns that do not fit into `width` are left out from the right."""
-    version = f"{model['producer'] or ''} {model['producer_version'] or ''}".strip()
-    yield line(Span(safe_text(path), "bold underline"), Span(f"  {safe_text(version)}", "dim"))
+    version = safe_text(f"{model['producer'] or ''} {model['producer_version'] or ''}".strip())
+    exchange = (f"opset {model['opset']}", f"for {model['stage']}") if model["opset"] is not None else ()
+    about = ", ".join(part for part in (version, *exchange) if part)
+    yield line(Span(safe_text(path), "bold underline"), Span(f"  {about}", "dim"))
     yield ()
     exchanged = model["nodes"] is not None
     columns = _ONNX if exchanged else _KERAS

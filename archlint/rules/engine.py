@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
 
 from archlint.errors import PageError, QueryError
 from archlint.rules.finding import Finding, NotChecked, Report, Value
@@ -23,23 +24,33 @@ def run(rules: Iterable[Rule], connection: sqlite3.Connection, absent: Mapping[s
     Raises:
         PageError: a rule's row does not fit its page: an unknown severity, a value that its template cannot show.
     """
-    family = _family(connection)
+    subject = _subject(connection)
+    asked = list(rules)
     with guarded(connection) as sandbox:
-        verdicts = [verdict for rule in rules for verdict in judge(rule, family, sandbox, absent)]
+        verdicts = [verdict for rule in asked for verdict in judge(rule, subject, sandbox, absent)]
     findings = [verdict for verdict in verdicts if isinstance(verdict, Finding)]
     findings.sort(key=lambda finding: (SEVERITIES.index(finding.severity), finding.code))
     return Report(
         findings=tuple(findings),
         not_checked=tuple(verdict for verdict in verdicts if isinstance(verdict, NotChecked)),
+        judged=sum(subject.family in rule.formats and absent.keys().isdisjoint(rule.needs) for rule in asked),
     )
 
 
-def _family(connection: sqlite3.Connection) -> Format:
-    (name,) = connection.execute("SELECT format FROM model").fetchone()
-    return next(family for family in FORMATS if name.startswith(family))
+class Subject(NamedTuple):
+    """Whom rules judge: the family of the file's format, and whether the model was written in Keras."""
+
+    family: Format
+    keras: bool
 
 
-def judge(rule: Rule, family: Format, sandbox: Sandbox, absent: Mapping[str, str]) -> Iterator[Finding | NotChecked]:
+def _subject(connection: sqlite3.Connection) -> Subject:
+    name, producer = connection.execute("SELECT format, producer FROM model").fetchone()
+    family: Format = next(family for family in FORMATS if name.startswith(family))
+    return Subject(family, keras=family == "keras" or str(producer).startswith(("keras", "tf2onnx")))
+
+
+def judge(rule: Rule, subject: Subject, sandbox: Sandbox, absent: Mapping[str, str]) -> Iterator[Finding | NotChecked]:
     """The findings of one rule in the order of its query, or why it could not judge.
 
     A rule for other formats is only worth a word where the file lacks what the rule would have asked.
@@ -49,7 +60,7 @@ def judge(rule: Rule, family: Format, sandbox: Sandbox, absent: Mapping[str, str
         reasons = dict.fromkeys(absent[fact] for fact in missing)
         yield NotChecked(code=rule.code, name=rule.name, needs=missing, why="; ".join(reasons))
         return
-    if family not in rule.formats:
+    if subject.family not in rule.formats:
         return
     try:
         columns, rows, complete = sandbox.query(rule.sql)
@@ -57,7 +68,7 @@ def judge(rule: Rule, family: Format, sandbox: Sandbox, absent: Mapping[str, str
         yield _given_up(rule, str(error))
         return
     for row in dict.fromkeys(rows):
-        yield _finding(rule, dict(zip(columns, row, strict=True)))
+        yield _finding(rule, subject, dict(zip(columns, row, strict=True)))
     if not complete:
         yield _given_up(rule, f"it found more than {ROWS:,} places and stopped there")
 
@@ -67,8 +78,9 @@ def _given_up(rule: Rule, why: str) -> NotChecked:
     return NotChecked(code=rule.code, name=rule.name, needs=(), why=why)
 
 
-def _finding(rule: Rule, row: Mapping[str, Value]) -> Finding:
+def _finding(rule: Rule, subject: Subject, row: Mapping[str, Value]) -> Finding:
     layer = row["layer"]
+    of_use = subject.keras or "keras" not in rule.formats  # a line of Keras code says nothing to users of PyTorch
     return Finding(
         code=rule.code,
         name=rule.name,
@@ -76,7 +88,7 @@ def _finding(rule: Rule, row: Mapping[str, Value]) -> Finding:
         layer=None if layer is None else str(layer),
         message=_worded(rule, rule.message, row),
         advice=_worded(rule, rule.advice, row),
-        fix=None if rule.fix is None else _worded(rule, rule.fix, row),
+        fix=_worded(rule, rule.fix, row) if rule.fix is not None and of_use else None,
         evidence={column: value for column, value in row.items() if column not in NO_EVIDENCE},
     )
 

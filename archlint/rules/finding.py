@@ -38,7 +38,11 @@ class NotChecked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """All that the rules say of one model: findings by severity and code, and the rules that could not judge."""
+    """All that the rules say of one model: findings by severity and code, and the rules that could not judge.
+
+    `judged` is how many rules could.
+    """
 
     findings: tuple[Finding, ...]
     not_checked: tuple[NotChecked, ...]
+    judged: int

@@ -15,6 +15,8 @@ from archlint.rules.finding import Value
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _SPEC = re.compile(r"\+?,?(\.[0-9])?[defgs%]?|# [a-z0-9 ]+")
 _UNKNOWN = "?"
+_NUMBERED = re.compile(r"\d+([./]\d+)*")
+"""A layer without a name of its own, as in PyTorch's Sequential: in a sentence, 2 must not look like a number."""
 
 
 def columns(template: str) -> tuple[str, ...]:
@@ -58,6 +60,8 @@ def _pieces(template: str, row: Mapping[str, Value]) -> Iterator[str]:
 def _shown(name: str, value: Value, spec: str) -> str:
     if value is None:
         return _UNKNOWN
+    if isinstance(value, str) and not spec and _NUMBERED.fullmatch(value):
+        return f"'{value}'"
     try:
         if spec.startswith("#"):
             return plural(value, spec[2:])

@@ -36,7 +36,7 @@ def load(file: OpenFile) -> Source:
     return Source(
         name=proto.graph.name or None,
         producer=proto.producer_name or None,
-        producer_version=proto.producer_version or None,
+        producer_version=proto.producer_version.removesuffix(" None") or None,  # tf2onnx, outside of its repository
         ir_version=proto.ir_version,
         opsets=opsets,
         graph=graph,
