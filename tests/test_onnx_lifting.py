@@ -122,6 +122,8 @@ def test_a_bias_before_a_folded_norm_is_known_where_the_exporter_says_so(name, b
     ("name", "names"),
     [
         ("cnn.torch", "x conv1 relu1 pool1 conv2 relu2 pool2 head softmax"),
+        ("residual.torch", "x stem Relu layer1.conv1 layer1/Relu layer1.conv2 layer1/Add layer1/Relu_1 layer2.conv1 "
+         "layer2/Relu layer2.conv2 layer2.shortcut.0 layer2/Add layer2/Relu_1 ReduceMean fc"),
         ("cnn.dynamo", "input conv1 bn1 relu1 pool1 conv2 bn2 relu2 pool2 head softmax"),
         ("mlp.keras", "x sequential_1/dense_1 sequential_1/dense_1/Relu sequential_1/dense_1_2 "
          "sequential_1/dense_1_2/Tanh sequential_1/dense_2_1 sequential_1/dense_2_1/Softmax"),

@@ -195,7 +195,7 @@ class _Built:
 
     @classmethod
     def of(cls, drafts: Sequence[Draft], source: Source, dtypes: Mapping[str, str]) -> "_Built":
-        labels = _labels(drafts)
+        labels = _labels(drafts, source.producer)
         layers: list[Layer] = []
         calls: list[Call] = []
         tensors: dict[str, Tensor] = {}
@@ -213,12 +213,12 @@ class _Built:
         return cls(tuple(layers), tuple(calls), tensors, layer_of)
 
 
-def _labels(drafts: Sequence[Draft]) -> list[str]:
+def _labels(drafts: Sequence[Draft], producer: str | None) -> list[str]:
     return names(
         [
             Candidate("", draft.label, True)
             if draft.label or draft.core is None
-            else candidate(draft.core, KINDS[draft.meaning.kind].weighted)
+            else candidate(draft.core, KINDS[draft.meaning.kind].weighted, producer)
             for draft in drafts
         ]
     )

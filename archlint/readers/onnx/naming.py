@@ -26,11 +26,14 @@ class Candidate:
     weighted: bool
 
 
-def candidate(node: Node, weighted: bool) -> Candidate:
+def candidate(node: Node, weighted: bool, producer: str | None) -> Candidate:
     """The names that a layer could have, after the node that is its core."""
     scopes = _scopes(node)
     if scopes:
         return Candidate(scopes[-2] if len(scopes) > 1 else "", scopes[-1] or node.path, weighted)
+    if producer == "pytorch":
+        *modules, call = node.path.split("/")
+        return Candidate(_submodule(modules), call, weighted)
     path = _path(node, weighted)
     for frame in _FRAMES:
         path = path.removeprefix(frame)
@@ -38,6 +41,17 @@ def candidate(node: Node, weighted: bool) -> Candidate:
     for part in _PARTS:
         module = module.removesuffix(part)
     return Candidate(module, path, weighted)
+
+
+def _submodule(modules: Sequence[str]) -> str:
+    """`layer1/layer1.0/conv1`, as PyTorch's first exporter has it, as `get_submodule` takes it: `layer1.0.conv1`."""
+    parts: list[str] = []
+    for module in modules:
+        if parts and module.startswith(f"{parts[-1]}."):
+            parts[-1] = module
+        else:
+            parts.append(module)
+    return ".".join(parts)
 
 
 def _path(node: Node, weighted: bool) -> str:
