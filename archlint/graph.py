@@ -174,6 +174,7 @@ class Node:
 
     `layer` is the layer it became part of, None if it only prepares constants or nothing depends on it. `idle`: it
     hands its input on unchanged. `training`: it does what is only right while training. `random`: it draws numbers.
+    `defined`: some runtime may know its operator.
     """
 
     name: str
@@ -184,12 +185,13 @@ class Node:
     idle: bool = False
     training: bool = False
     random: bool = False
+    defined: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class StoredTensor:
     """A tensor as an ONNX file stores it. `readers` are the nodes that read it; `fault` is what is wrong with where
-    its bytes are said to be."""
+    its bytes are said to be; `location` is that place, of bytes in another file."""
 
     name: str
     dtype: str
@@ -199,6 +201,7 @@ class StoredTensor:
     layer: int | None
     is_input: bool = False
     external: bool = False
+    location: str | None = None
     fault: str | None = None
 
 

@@ -111,6 +111,11 @@ class TestPage:
         assert (wide.language, wide.format, wide.target) == ("onnx", "onnx", Target.tensorrt)
         assert (narrow.language, narrow.format, narrow.target) == ("python", "keras", None)
 
+    def test_an_example_in_onnx_says_whether_its_weights_are_elsewhere(self, tmp_path: Path) -> None:
+        for info in ("onnx weights=elsewhere", "onnx target=tensorrt weights=elsewhere"):
+            wide, narrow = edited(tmp_path, "A wide layer.\n```python", f"A wide layer.\n```{info}").examples
+            assert (wide.elsewhere, narrow.elsewhere) == (True, False)
+
     def test_windows_line_ends_change_nothing(self, tmp_path: Path) -> None:
         path = page(tmp_path)
         windows = next(parse_and_prove([(path, path.read_bytes().replace(b"\n", b"\r\n"))]))
@@ -143,6 +148,7 @@ class TestPage:
             ("```python", "```keras", r":24: .* ```python, ```json or ```onnx block, not ```keras; target= .*, nnapi"),
             ("```python", "```onnx target=npu", r"not ```onnx target=npu; target= .* may be one of onnxruntime, tens"),
             ("```python", "```onnx for=nnapi", r"not ```onnx for=nnapi"),
+            ("```python", "```python weights=elsewhere", r"not ```python weights=elsewhere; .* weights= after onnx"),
             ("```sql", "```", r"the section Check must hold one block, the ```sql"),
         ],
     )

@@ -3,8 +3,10 @@
 import numpy as np
 import onnx
 import pytest
-from onnx import helper, numpy_helper, parser
+from onnx import defs, helper, numpy_helper, parser
 from support import query, read
+
+from archlint.readers.onnx.operators import NEWEST_OPSET, OPERATORS
 
 HEADER = '<ir_version: 8, opset_import: ["" : 17, "com.microsoft" : 1, "elsewhere" : 1]>'
 
@@ -212,7 +214,7 @@ def test_constants_may_be_nodes_initializers_inputs_or_worked_out(tmp_path):
 def test_an_operator_of_another_domain_is_custom_and_one_without_meaning_opaque(tmp_path):
     path = write(tmp_path / "m.onnx", "a = elsewhere.Thing(x, k) y = NonZero(a)", weights={"k": (8, 2)})
     assert query(path, "SELECT kind, class_name, params FROM layer WHERE opaque") == [
-        ("custom", "Thing", 16),
+        ("custom", "elsewhere.Thing", 16),
         ("operation", "NonZero", 0),
     ]
     assert query(path, "SELECT nodes, lifted FROM model") == [(2, 0)]
@@ -287,6 +289,36 @@ def test_a_map_made_larger_knows_how_many_times(tmp_path):
     path = write(tmp_path / "m.onnx", body, "float[N,3,8,8] x", weights={"scales": [1.0, 1.0, 2.0, 3.0]})
     (layer,) = [layer for layer in read(path).layers if layer.kind == "upsampling"]
     assert (layer.args["size"], layer.args["interpolation"]) == ([2, 3], "bilinear")
+
+
+def test_the_names_of_operators_are_those_that_onnx_defines():
+    assert defs.onnx_opset_version() == NEWEST_OPSET
+    assert {schema.name for schema in defs.get_all_schemas_with_history() if schema.domain == ""} == OPERATORS
+
+
+@pytest.mark.parametrize(
+    ("operation", "defined"),
+    [
+        ("Erf", 1),
+        ("Erfc", 0),
+        ("If<then_branch = g () => (z) { z = Erfc(x) }, else_branch = h () => (z) { z = Erf(x) }>", 0),
+        ("elsewhere.Erfc", 1),
+        ("SimplifiedLayerNormalization", 1),
+        ("BatchedNMS_TRT", 1),
+    ],
+)
+def test_a_node_says_whether_its_operator_is_defined(tmp_path, operation, defined):
+    call = operation + ("(flag)" if operation.startswith("If") else "(x)")
+    path = write(tmp_path / "m.onnx", f"y = {call}", inputs="float[N,8] x, bool flag")
+    assert query(path, "SELECT min(defined) FROM node") == [(defined,)]
+
+
+def test_an_operator_of_a_newer_opset_may_be_defined(tmp_path):
+    path = write(tmp_path / "m.onnx", "y = Erfc(x)")
+    model = onnx.load(path)
+    model.opset_import[0].version = NEWEST_OPSET + 1
+    onnx.save(model, path)
+    assert query(path, "SELECT defined FROM node") == [(1,)]
 
 
 def test_a_model_without_nodes_is_refused(tmp_path):

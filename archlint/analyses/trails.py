@@ -46,7 +46,7 @@ class Link:
 def trails(wiring: Wiring, shapes: dict[Tensor, Shape]) -> tuple[dict[Tensor, Trail], list[Link]]:
     """The trail of every tensor that is read or given out, and a link for every input of every call."""
     model = wiring.model
-    asked = {*wiring.readers_of, *wiring.ends}
+    asked = {*(tensor for call in model.calls for tensor in call.inputs), *wiring.ends}
     made: dict[Tensor, Trail] = {}
     links: list[Link] = []
     by_call: dict[int, list[Tensor]] = {}

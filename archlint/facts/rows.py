@@ -276,6 +276,7 @@ class Study:
                 "layer": tensor.layer,
                 "is_input": tensor.is_input,
                 "external": tensor.external,
+                "location": tensor.location,
                 "fault": tensor.fault,
             }
 

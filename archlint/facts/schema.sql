@@ -31,7 +31,7 @@ CREATE TABLE model (
     clipvalue        REAL,              -- [training] NULL: not set
     global_clipnorm  REAL,              -- [training] NULL: not set
     weight_decay     REAL,              -- [training] NULL: not set
-    opset            INTEGER,           -- [onnx] version of ONNX's own operators that the file asks for
+    opset            INTEGER,           -- [onnx] version of ONNX's own operators that the file asks for; 0: it names none
     ir_version       INTEGER,           -- [onnx] version of the file format
     nodes            INTEGER,           -- [onnx] nodes of the graph, functions unfolded
     lifted           INTEGER,           -- [onnx] nodes whose meaning is known: they are part of a layer that is not opaque,
@@ -197,7 +197,9 @@ CREATE TABLE node (
     idle           INTEGER NOT NULL,    -- 1: it hands on what it gets: Identity, a cast to the same type, a reshape to the same
                                         -- shape, times one, plus zero
     training       INTEGER NOT NULL,    -- 1: a dropout or batch norm that does what it does in training
-    random         INTEGER NOT NULL     -- 1: it draws numbers
+    random         INTEGER NOT NULL,    -- 1: it draws numbers
+    defined        INTEGER NOT NULL     -- 0: its operator is called as if it were one of ONNX's own, and neither ONNX nor a
+                                        -- runtime that adds to them has it; 1 for newer opsets than archlint knows
 ) STRICT;
 
 -- [onnx] One row per stored tensor (initializer).
@@ -212,7 +214,8 @@ CREATE TABLE tensor (
     layer          INTEGER REFERENCES layer, -- the first layer that reads it
     is_input       INTEGER NOT NULL,    -- 1: it is listed among the graph's inputs, too, so a caller may replace it
     external       INTEGER NOT NULL,    -- 1: its bytes are in another file
-    fault          TEXT                 -- what is wrong with where they are said to be: missing, outside …; NULL: nothing
+    location       TEXT,                -- that file, as the model says
+    fault          TEXT                 -- what is wrong with it: missing, bad-range, outside …; NULL: nothing
 ) STRICT;
 
 -- One row per layer and axis of places along which it slides a window: convolutions, pools and their relatives.

@@ -1,11 +1,12 @@
 """Turns an example in ONNX's text syntax into a real file.
 
 The syntax knows no tensor without values, and nobody wants to read the values of a kernel. So a value that is declared
-between `<` and `>` and made by no node is a weight: it is filled with random numbers, the same ones every time.
+between `<` and `>` and made by no node is a weight: it is filled with random numbers, the same ones every time. With
+`weights=elsewhere` they are stored in a file beside the model, which is not written: a model that lost its data.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,7 +29,8 @@ def save(rule: Rule, example: Example, path: Path) -> None:
     """
     model = _parsed(rule, example)
     try:
-        model.graph.initializer.extend(_weights(model.graph))
+        weights = _weights(model.graph)
+        model.graph.initializer.extend(_elsewhere(weights) if example.elsewhere else weights)
     except ValueError as error:
         raise PageError(f"{rule.path}:{example.line}: {error}") from error
     path.write_bytes(model.SerializeToString())
@@ -53,6 +55,19 @@ def _weights(graph: "GraphProto") -> "Iterator[TensorProto]":
     random = default_rng(0)
     made = set(chain.from_iterable(node.output for node in graph.node))
     yield from (_weight(declared, random) for declared in graph.value_info if declared.name not in made)
+
+
+def _elsewhere(weights: "Iterable[TensorProto]") -> "Iterator[TensorProto]":
+    """The weights without their data, which is said to be in another file, one after the other."""
+    from onnx.external_data_helper import set_external_data
+
+    offset = 0
+    for tensor in weights:
+        length = len(tensor.raw_data)
+        set_external_data(tensor, "model.onnx.data", offset, length)
+        tensor.ClearField("raw_data")
+        offset += length
+        yield tensor
 
 
 def _weight(declared: "ValueInfoProto", random: "Generator") -> "TensorProto":

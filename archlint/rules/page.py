@@ -22,7 +22,10 @@ SECTIONS = ("What it does", "Why", "When it does not matter", "Fires", "Stays si
 LANGUAGES = ("python", "json", "onnx")
 """What an example may be written in."""
 
-_INFO = re.compile(rf"(?P<language>{'|'.join(LANGUAGES)})(?: +target=(?P<target>{'|'.join(Target)}))?")
+_INFO = re.compile(
+    rf"(?P<language>{'|'.join(LANGUAGES)})(?: +target=(?P<target>{'|'.join(Target)}))?"
+    r"(?P<elsewhere> +weights=elsewhere)?"
+)
 _FRONT_MATTER = re.compile(r"---\n(?P<yaml>.*?\n)---\n(?P<body>.*)", re.DOTALL)
 _KEY_AT_FAULT = re.compile(r"(?P<what>.*) - at `\$\.(?P<key>\w+).*`")
 _EXPECTED = {
@@ -164,10 +167,10 @@ def _examples(path: Path, section: _Section, *, fires: bool) -> Iterator[Example
 
 def _example(path: Path, before: _Block, block: _Block, *, fires: bool) -> Example:
     info = _INFO.fullmatch(block.info)
-    if info is None:
+    if info is None or (info["elsewhere"] and info["language"] != "onnx"):
         raise PageError(
             f"{path}:{block.line}: an example is a ```python, ```json or ```onnx block, not ```{block.info}; "
-            f"target= after it may be one of {', '.join(Target)}"
+            f"target= after it may be one of {', '.join(Target)}; weights= after onnx may be elsewhere"
         )
     if before.kind != "paragraph":
         raise PageError(f"{path}:{block.line}: the example has no sentence before it that says what it shows")
@@ -175,6 +178,7 @@ def _example(path: Path, before: _Block, block: _Block, *, fires: bool) -> Examp
         fires=fires,
         language=info["language"],
         target=Target(info["target"]) if info["target"] else None,
+        elsewhere=bool(info["elsewhere"]),
         code=block.text,
         description=before.text,
         line=block.line,

@@ -46,12 +46,14 @@ class Example(msgspec.Struct, frozen=True, kw_only=True):
     """A model on which the rule has to fire, or to stay silent.
 
     `code` is Keras code that defines `model` (`language` is python), the attributes of an .h5 file (json), or a model
-    in ONNX's text syntax (onnx); `line` is where its block begins in the page. `target` is the runtime it is meant for.
+    in ONNX's text syntax (onnx); `line` is where its block begins in the page. `target` is the runtime it is meant for;
+    `elsewhere`: its weights are said to be in a file that is not there.
     """
 
     fires: bool
     language: str
     target: Target | None = None
+    elsewhere: bool = False
     code: str
     description: str
     line: int

@@ -36,6 +36,9 @@ _STEP_OF = {"*": "Mul", "+": "Add"}
 _MOST_PARTS = 5
 _FARTHEST = 12
 """Operations that are seen through in a row."""
+
+_MOST_SEEN = 64
+"""Values that are looked at on the way."""
 _TOLERANCE = 2e-3
 
 
@@ -176,8 +179,13 @@ def matches(program: Program, expression: Expression, step: Step) -> Iterator[Ma
         inner = [
             name for number in found.steps for name in program.steps[number].outputs if name and name != step.outputs[0]
         ]
-        if all(name not in program.outputs and set(program.readers.get(name, ())) <= found.steps for name in inner):
+        if all(name not in program.ends and _only_read_by(program, name, found.steps) for name in inner):
             yield found
+
+
+def _only_read_by(program: Program, value: str, steps: frozenset[int]) -> bool:
+    readers = program.readers.get(value, ())
+    return len(readers) <= len(steps) and steps.issuperset(readers)
 
 
 def _match(program: Program, expression: Expression, value: str, so_far: Match) -> Iterator[Match]:
@@ -198,7 +206,20 @@ def _match(program: Program, expression: Expression, value: str, so_far: Match) 
             for leaves, steps in _leaves(program, sign, value, len(parts)):
                 taken = Match(so_far.names, so_far.steps | steps)
                 for order in permutations(leaves):
-                    yield from _each(program, sign, parts, order, taken)
+                    if all(_may_be(program, part, name) for (part, _), (name, _) in zip(parts, order, strict=True)):
+                        yield from _each(program, sign, parts, order, taken)
+
+
+def _may_be(program: Program, part: Expression, value: str) -> bool:
+    """Whether a value can be a part at all: asked before anything dearer, as most orders of most products fail here."""
+    match part:
+        case Value(name=name):
+            return (value in program.static) is name[0].isupper()
+        case Number():
+            return value in program.static
+        case Operation(ops=ops):
+            return value in program.maker and program.steps[program.maker[value]].op in ops
+    return True
 
 
 def _is(program: Program, value: str, number: float) -> bool:
@@ -240,7 +261,11 @@ def _seen(program: Program, inner: Expression, value: str, so_far: Match) -> Ite
         if name in seen:
             continue
         seen.add(name)
-        yield from _match(program, inner, name, partial)
+        found = list(_match(program, inner, name, partial))
+        yield from found
+        # An operation that was found is nothing to see through; a mere name may have to be bound further up.
+        if (found and not isinstance(inner, Value)) or len(seen) >= _MOST_SEEN:
+            continue
         number = program.maker.get(name)
         far = len(partial.steps) - len(so_far.steps) >= _FARTHEST
         if number is not None and program.steps[number].op in THROUGH and not far:

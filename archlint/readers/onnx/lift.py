@@ -1,6 +1,6 @@
 """From an ONNX graph to the neutral model: steps become layers, one by one or by pattern."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from archlint.graph import KINDS, Call, Exchange, Layer, Model, Output, Shape, StoredTensor, Tensor
@@ -10,6 +10,7 @@ from archlint.readers.onnx.graph import Graph, Node, Source
 from archlint.readers.onnx.meaning import Meaning, batch_norm_weights, meaning, trains
 from archlint.readers.onnx.naming import Candidate, candidate, names
 from archlint.readers.onnx.notes import was_training
+from archlint.readers.onnx.operators import defined
 from archlint.readers.onnx.patterns import applicable, best
 from archlint.readers.onnx.shapes import infer
 from archlint.readers.onnx.steps import RANDOM, Program, Step, program
@@ -43,6 +44,7 @@ class Draft:
     core: Node | None
     class_name: str
     steps: tuple[int, ...] = ()
+    constants: tuple[str, ...] = ()
     label: str = ""
     trainable: bool = True
 
@@ -53,7 +55,7 @@ def lift(source: Source) -> Model:
     prog = program(source.graph, values)
     training = source.training or any(trains(prog, step) or was_training(step.node) for step in prog.steps)
     drafts = [part for draft in (*_inputs(source.graph), *_drafts(prog)) for part in _unfolded(draft)]
-    drafts = list(_laid_out(drafts))
+    drafts = _laid_out(drafts)
     if training:
         drafts = [replace(draft, trainable=not _is_frozen(prog, draft)) for draft in drafts]
     built = _Built.of(drafts, source, values.dtypes)
@@ -131,7 +133,8 @@ def _draft(prog: Program, meant: Meaning, numbers: Sequence[int]) -> Draft:
     inputs = dict.fromkeys(read) if len(steps) > 1 else read  # x * x reads one value twice
     core = _core(meant, steps)
     class_name = "+".join(dict.fromkeys(step.op for step in steps)) if len(steps) < 4 else core.op
-    return Draft(meant, tuple(inputs), steps[-1].outputs, core.node, class_name, tuple(numbers))
+    constants = tuple(name for step in steps for name in step.inputs if name and name in prog.static)
+    return Draft(meant, tuple(inputs), steps[-1].outputs, core.node, class_name, tuple(numbers), constants)
 
 
 _CORES = ("Conv", "ConvTranspose", "MatMul", "Gemm", "MatMulInteger", "Gather", "InstanceNormalization", "Softmax")
@@ -172,16 +175,34 @@ _ALIKE = frozenset(
 """Kinds that know nothing of where the channels are, and leave them there."""
 
 
-def _laid_out(drafts: Iterable[Draft]) -> Iterator[Draft]:
-    """Layers on a map learn from the layer that made it that its channels come first."""
+def _laid_out(drafts: Sequence[Draft]) -> list[Draft]:
+    """Layers on a map learn from the layers that made it, or read it, that its channels come first."""
     first: set[str] = set()
-    for draft in drafts:
-        meant = draft.meaning
-        if meant.kind in _ALIKE and not first.isdisjoint(draft.inputs):
-            meant = replace(meant, args={**meant.args, "data_format": "channels_first"})
-        if meant.args.get("data_format") == "channels_first" and meant.kind != "flatten":
-            first.update(draft.outputs)
-        yield replace(draft, meaning=meant)
+    found = [_behind(draft, first) for draft in drafts]
+    wanted: set[str] = set()
+    return [_before(draft, wanted) for draft in reversed(found)][::-1]
+
+
+def _behind(draft: Draft, first: set[str]) -> Draft:
+    """A layer behind others; `first` are the values whose channels come first, and grow."""
+    if draft.meaning.kind in _ALIKE and not first.isdisjoint(draft.inputs):
+        draft = _channels_first(draft)
+    if draft.meaning.args.get("data_format") == "channels_first" and draft.meaning.kind != "flatten":
+        first.update(draft.outputs)
+    return draft
+
+
+def _before(draft: Draft, wanted: set[str]) -> Draft:
+    """A layer in front of others; `wanted` are the values that are read as having their channels first, and grow."""
+    if draft.meaning.kind in (*_ALIKE, "input") and not wanted.isdisjoint(draft.outputs):
+        draft = _channels_first(draft)
+    if draft.meaning.args.get("data_format") == "channels_first":
+        wanted.update(draft.inputs)
+    return draft
+
+
+def _channels_first(draft: Draft) -> Draft:
+    return replace(draft, meaning=replace(draft.meaning, args={**draft.meaning.args, "data_format": "channels_first"}))
 
 
 @dataclass(slots=True)
@@ -245,8 +266,11 @@ def _identity(draft: Draft, graph: Graph) -> object:
     """What makes two drafts the same layer: the same kernel, used in the same way; None if it has none."""
     if draft.core is None or not KINDS[draft.meaning.kind].weighted:
         return None
-    kernel = next((name for name in draft.core.inputs if name in graph.constants), None)
-    return kernel and (draft.meaning.kind, draft.class_name, kernel, repr(sorted(draft.meaning.args.items())))
+    place = 0 if draft.core.op == "Gather" else 3 if draft.core.op.startswith("Q") else 1
+    kernel = draft.core.inputs[place] if len(draft.core.inputs) > place else ""
+    if kernel not in graph.constants:
+        return None
+    return draft.meaning.kind, draft.class_name, kernel, draft.constants, repr(sorted(draft.meaning.args.items()))
 
 
 @dataclass(slots=True)
@@ -283,10 +307,19 @@ class _Nodes:
                     idle=number in self.prog.idle and node.op not in ("QuantizeLinear", "DequantizeLinear"),
                     training=number in training,
                     random=node.op in RANDOM,
+                    defined=defined(node.op, node.domain, node.opset),
                 )
             )
             found += [
-                NodeFact(inner.path, inner.op, inner.domain, layer, number in live, random=inner.op in RANDOM)
+                NodeFact(
+                    inner.path,
+                    inner.op,
+                    inner.domain,
+                    layer,
+                    number in live,
+                    random=inner.op in RANDOM,
+                    defined=defined(inner.op, inner.domain, inner.opset),
+                )
                 for inner in _inside(node)
             ]
         return tuple(found)
@@ -318,6 +351,7 @@ class _Nodes:
                 next((layers[number] for number in readers.get(name, ()) if number in layers), None),
                 is_input=name in source.overridable,
                 external=constant.external is not None,
+                location=constant.external.path if constant.external else None,
                 fault=constant.external.fault if constant.external else None,
             )
             for held in _graphs(graph)

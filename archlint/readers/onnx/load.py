@@ -28,7 +28,7 @@ def load(file: OpenFile) -> Source:
     proto = parse(slimmed.data)
     if not proto.graph.node:
         raise ReadError("its graph has no nodes, so there is nothing to judge; export the model again")
-    opsets = _opsets(proto.opset_import) or {"": 1}  # before IR 3 a model need not say
+    opsets = _opsets(proto.opset_import)
     functions = {(_domain(item.domain), item.name, item.overload): item for item in proto.functions}
     unfolder = _Unfolder(Tensors(file.path.parent, slimmed.payloads), functions)
     graph = unfolder.graph(proto.graph, _Scope(opsets=opsets))

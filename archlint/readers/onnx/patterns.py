@@ -247,7 +247,7 @@ _FUSED_NORM = (  # Keras 2's layer normalization, on TensorFlow's fused batch no
     "ReduceSumSquare(Reshape(x) - Mean(Reshape(x))) / N)"
 )
 _RMS = "x / Sqrt(Mean(x**2) + E)"
-_SCORES = "Softmax(~MatMul(~q, ~k))"
+_SCORES = "Softmax(~MatMul(q, k))"
 
 
 def _around(text: str) -> Iterator[str]:
@@ -259,7 +259,7 @@ def _around(text: str) -> Iterator[str]:
 
 _TABLE: tuple[tuple[Builder, tuple[str, ...]], ...] = (
     # attention
-    (_of_kind("attention"), (f"MatMul(~{_SCORES}, ~v)", f"MatMul(~Where(IsNaN({_SCORES}), Z, {_SCORES}), ~v)")),
+    (_of_kind("attention"), (f"MatMul(~{_SCORES}, v)", f"MatMul(~Where(IsNaN({_SCORES}), Z, {_SCORES}), v)")),
     # norms
     (_norm, tuple(text for norm in _KERAS_NORMS for text in _around(norm))),
     (_norm, tuple(f"({text}) * G + B" for norm in _PLAIN_NORMS for text in _around(norm))),

@@ -51,8 +51,9 @@ class Step:
 
     @property
     def op(self) -> str:
-        """The operation's name."""
-        return self.node.op
+        """The operation's name; with its domain, if that is not one of those known here."""
+        known = self.node.standard or self.node.domain == "com.microsoft"
+        return self.node.op if known else f"{self.node.domain}.{self.node.op}"
 
     @property
     def attrs(self) -> Mapping[str, Any]:
@@ -78,6 +79,7 @@ class Program:
     maker: Mapping[str, int]
     readers: Mapping[str, tuple[int, ...]]
     ops: frozenset[str]
+    ends: frozenset[str]
 
     def shape(self, value: str) -> Shape | None:
         """The shape of a value, None if it is not known."""
@@ -116,6 +118,7 @@ def program(graph: Graph, values: Values) -> Program:
         maker={name: number for number, step in enumerate(steps) for name in step.outputs if name},
         readers=_readers(steps),
         ops=frozenset(step.op for step in steps),
+        ends=frozenset(outputs),
     )
 
 
@@ -132,8 +135,9 @@ def _static(graph: Graph, values: Values) -> set[str]:
     static = {*graph.constants, *values.fixed, ""}
     for node in graph.nodes:
         read = [*node.inputs, *node.captured]
-        drawn = node.op in RANDOM or not any(read)
-        if node.op in _MEASURES or (not drawn and all(name in static for name in read)):
+        drawn = not any(read) or (node.standard and node.op in RANDOM)
+        measured = node.standard and node.op in _MEASURES
+        if measured or (not drawn and all(name in static for name in read)):
             static.update(node.outputs)
         elif node.op == "DynamicQuantizeLinear":  # its scale and zero point are measures of the data, too
             static.update(node.outputs[1:])
