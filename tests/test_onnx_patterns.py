@@ -340,3 +340,45 @@ def test_a_graph_that_is_none_is_refused_in_one_sentence(tmp_path, body, sentenc
         read(write(tmp_path / "m.onnx", body))
     assert type(caught.value).__name__ == "ReadError"
     assert "export the model again" in str(caught.value)
+
+
+def test_a_second_output_that_only_dead_nodes_read_is_no_trouble(tmp_path):
+    body = "a, b = Split<axis=1>(x) y = Relu(b) d = Neg(a)"
+    assert query(write(tmp_path / "m.onnx", body), "SELECT live FROM layer WHERE class_name = 'Neg'") == [(0,)]
+
+
+def test_kernels_that_share_a_bias_are_layers_of_their_own(tmp_path):
+    body = "t = Transpose<perm=[1,0]>(k) u = Transpose<perm=[1,0]>(l) a = Gemm(x, t, b) c = Gemm(x, u, b) y = Add(a, c)"
+    path = write(tmp_path / "m.onnx", body, weights={"k": (4, 8), "l": (4, 8), "b": (4,)})
+    assert query(path, "SELECT calls FROM layer WHERE affine") == [(1,), (1,)]
+
+
+def test_an_operator_of_another_domain_is_never_taken_for_onnx_s_own(tmp_path):
+    path = write(tmp_path / "m.onnx", "s = elsewhere.Sigmoid(x) y = Mul(s, x)")
+    assert kinds(path) == ["custom", "multiply"]
+
+
+def test_the_layout_of_a_map_is_known_in_front_of_the_first_convolution_too(tmp_path):
+    body = "r = Relu(x) y = Conv(r, k)"
+    path = write(tmp_path / "m.onnx", body, "float[N,3,9,9] x", weights={"k": (4, 3, 3, 3)})
+    assert query(path, "SELECT kind, positions FROM layer ORDER BY id") == [
+        ("input", 81),
+        ("activation", 81),
+        ("conv", 49),
+    ]
+
+
+def test_attention_over_wide_sums_is_found_without_trying_every_way_through_them(tmp_path):
+    def total(name, depth):
+        level = [f"{name}{number}" for number in range(2**depth)]
+        body = "".join(f" {leaf} = Relu(x)" for leaf in level)
+        for number in range(2**depth - 1):
+            left, right, level = level[0], level[1], [*level[2:], f"{name}s{number}"]
+            body += f" {name}s{number} = Add({left}, {right})"
+        return body, level[0]
+
+    (queries, q), (keys, k), (values, v) = (total(name, 7) for name in "qkv")
+    body = (
+        f"{queries}{keys}{values} t = Transpose<perm=[0,2,1]>({k}) s = MatMul({q}, t) p = Softmax(s) y = MatMul(p, {v})"
+    )
+    assert kinds(write(tmp_path / "m.onnx", body, "float[N,5,8] x"))[-1] == "attention"

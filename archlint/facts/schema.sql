@@ -65,7 +65,7 @@ CREATE TABLE layer (
     merge          INTEGER NOT NULL,    -- several tensors become one: add, concat, multiply, dot …
     pass_through   INTEGER NOT NULL,    -- one tensor in, the same values out: dropout, reshape, identity …
     stochastic     INTEGER NOT NULL,    -- random during training: dropout, noise, augmentation
-    opaque         INTEGER NOT NULL,    -- custom or lambda: what it computes is not in the file
+    opaque         INTEGER NOT NULL,    -- custom, lambda or operation: what it computes is not in the file, or not known to archlint
     weighted       INTEGER NOT NULL,    -- has a kernel: affine, recurrent, embedding, attention with weights
     -- where its value goes
     gate           INTEGER NOT NULL,    -- its value is multiplied onto another one (attention weights, squeeze-excite)
@@ -76,7 +76,7 @@ CREATE TABLE layer (
     strides        TEXT,                -- `2x2`
     dilation       TEXT,                -- `1x1`
     groups         INTEGER,
-    padding        TEXT,                -- valid | same | causal
+    padding        TEXT,                -- valid | same | causal; explicit: as no word of Keras's says
     data_format    TEXT,                -- channels_last | channels_first
     axis           INTEGER,             -- of a norm, softmax or concat, as the file says (of a time-distributed one: within a
                                         -- step); a norm over several axes: NULL
