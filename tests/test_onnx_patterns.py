@@ -3,7 +3,7 @@
 import numpy as np
 import onnx
 import pytest
-from onnx import defs, helper, numpy_helper, parser
+from onnx import defs, external_data_helper, helper, numpy_helper, parser
 from support import query, read
 
 from archlint.readers.onnx.operators import NEWEST_OPSET, OPERATORS
@@ -319,6 +319,21 @@ def test_an_operator_of_a_newer_opset_may_be_defined(tmp_path):
     model.opset_import[0].version = NEWEST_OPSET + 1
     onnx.save(model, path)
     assert query(path, "SELECT defined FROM node") == [(1,)]
+
+
+def test_a_stored_tensor_says_which_file_its_data_is_in(tmp_path):
+    path = write(tmp_path / "m.onnx", "h = Mul(x, inside) y = Add(h, lost)", weights={"inside": (8,), "lost": (8,)})
+    model = onnx.load(path)
+    lost = model.graph.initializer[1]
+    external_data_helper.set_external_data(lost, "m.onnx.data", 0, 32)
+    lost.ClearField("raw_data")
+    path.write_bytes(model.SerializeToString())
+    asked = "SELECT external, location, fault FROM tensor ORDER BY name"
+    assert query(path, asked) == [(0, None, None), (1, "m.onnx.data", "missing")]
+    (tmp_path / "m.onnx.data").write_bytes(bytes(31))
+    assert query(path, asked)[1] == (1, "m.onnx.data", "bad-range")
+    (tmp_path / "m.onnx.data").write_bytes(bytes(32))
+    assert query(path, asked)[1] == (1, "m.onnx.data", None)
 
 
 def test_a_model_without_nodes_is_refused(tmp_path):

@@ -16,7 +16,8 @@ _ONNX = ("layer", "kind", "output", "params", "activation", "operators", "fans")
 def render(path: str, model: Mapping[str, Any], layers: Sequence[Mapping[str, Any]], width: int) -> Iterator[Line]:
     """The layer table, and the totals under it. Columns that do not fit into `width` are left out from the right."""
     version = safe_text(f"{model['producer'] or ''} {model['producer_version'] or ''}".strip())
-    exchange = (f"opset {model['opset']}", f"for {model['stage']}") if model["opset"] is not None else ()
+    opset = f"opset {model['opset']}" if model["opset"] else ""
+    exchange = (opset, f"for {model['stage']}") if model["nodes"] is not None else ()
     about = ", ".join(part for part in (version, *exchange) if part)
     yield line(Span(safe_text(path), "bold underline"), Span(f"  {about}", "dim"))
     yield ()

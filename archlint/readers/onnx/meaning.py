@@ -1,18 +1,21 @@
 """What single operations mean: each becomes a neutral layer with Keras's settings and its weights.
 
 The table at the end says it for every operation that archlint knows. What is not there, or does not fit, means
-nothing to it: an opaque `operation`.
+nothing to it: an opaque `operation`. So does what is malformed: as in `shape_terms`, an attribute that is not what it
+should be raises `UnknownError` where it is read, and no operation checks anything twice.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import prod
-from typing import Any
+from functools import wraps
+from math import inf, isfinite, prod
+from typing import Any, ParamSpec
 
 from archlint.graph import Shape, Weight
 from archlint.readers.onnx.graph import FLOATS, Constant, Graph
 from archlint.readers.onnx.notes import was_training
 from archlint.readers.onnx.steps import RANDOM, Program, Step, cuts_off
+from archlint.shape_terms import UnknownError, axes_of, each, items, positive, unknown, whole, wholes
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,21 @@ class Meaning:
 
 Meaner = Callable[[Program, Step], Meaning | None]
 """Gives the meaning of a step, None if it has none that is known."""
+
+P = ParamSpec("P")
+
+
+def _careful(mean: Callable[P, Meaning | None]) -> Callable[P, Meaning | None]:
+    """A meaner that finds no meaning in what is malformed."""
+
+    @wraps(mean)
+    def careful(*args: P.args, **kwargs: P.kwargs) -> Meaning | None:
+        try:
+            return mean(*args, **kwargs)
+        except UnknownError:
+            return None
+
+    return careful
 
 
 _DEFINED = frozenset({"", "ai.onnx.ml", "ai.onnx.preview", "ai.onnx.preview.training", "com.microsoft"})
@@ -56,20 +74,19 @@ def _is_weight(constant: Constant) -> bool:
 # --- kernels
 
 
-def dense(prog: Program, step: Step, bias: str = "") -> Meaning | None:
-    """MatMul or Gemm of data and a constant matrix."""
+_BIASES = {"Gemm": 2, "QGemm": 6, "Conv": 2, "ConvTranspose": 2, "FusedConv": 2, "QLinearConv": 8}
+"""Which input is the bias."""
+
+
+@_careful
+def dense(prog: Program, step: Step, added: str = "") -> Meaning | None:
+    """MatMul or Gemm of data and a constant matrix; `added` is the constant that is added behind it."""
     kernel = _kernel_of_product(prog, step)
     if kernel is None:
         return None
     inputs, units = kernel
-    if elements(prog, bias) == 1 < units:
-        return None  # one number for all is no bias, but keeps what follows from reaching zero
-    own = {"Gemm": 2, "QGemm": 6}.get(step.op, len(step.inputs))
-    bias = bias or (step.inputs[own] if len(step.inputs) > own else "")
-    if bias and elements(prog, bias) not in (None, 1, units):
-        return None
     args = {"units": units, **_fused_activation(prog, step)}
-    return _with_bias(prog, "dense", args, Weight("kernel", (inputs, units)), bias, units)
+    return _with_bias(prog, "dense", args, Weight("kernel", (inputs, units)), _bias(prog, step, added, units), units)
 
 
 def _kernel_of_product(prog: Program, step: Step) -> tuple[int, int] | None:
@@ -84,6 +101,17 @@ def _kernel_of_product(prog: Program, step: Step) -> tuple[int, int] | None:
     return (columns, rows) if step.attrs.get("transB") else (rows, columns)
 
 
+def _bias(prog: Program, step: Step, added: str, units: int) -> str:
+    """The constant that is the bias; empty if there is none, or if it is data: that stays an input."""
+    own = _BIASES.get(step.op)
+    name = added or ("" if own is None else _input(step, own))
+    if not name or name not in prog.static:
+        return ""
+    # One number for all that is added behind is no bias, but keeps what follows from reaching zero.
+    allowed = (None, units) if added else (None, 1, units)
+    return name if elements(prog, name) in allowed else unknown()
+
+
 def _with_bias(prog: Program, kind: str, args: dict[str, Any], kernel: Weight, bias: str, units: int) -> Meaning:
     # Exporters leave out a bias that is zero, and make one of zeros where there is none: only another one is known.
     bias = "" if prog.scalar(bias) == 0 else bias
@@ -92,29 +120,35 @@ def _with_bias(prog: Program, kind: str, args: dict[str, Any], kernel: Weight, b
     return Meaning(kind, {**args, **use_bias}, weights)
 
 
-def einsum(prog: Program, step: Step, bias: str = "") -> Meaning | None:
-    """Einsum of data and a constant: a dense layer over any axes."""
+@_careful
+def einsum(prog: Program, step: Step, added: str = "") -> Meaning | None:
+    """Einsum of data and a constant: a dense layer over any axes; `added` is the constant that is added behind it."""
     if len(step.inputs) != 2 or step.inputs[1] not in prog.static:
         return None
     shape, after = _sizes(prog.shape(step.inputs[1])), prog.shape(step.outputs[0])
     if shape is None or not after or after[-1] is None:
         return None
-    equation = {"equation": step.attrs.get("equation")}
-    return _with_bias(prog, "einsum_dense", equation, Weight("kernel", shape), bias, elements(prog, bias) or after[-1])
+    equation = {"equation": _text(step, "equation", "")}
+    units = elements(prog, added) or after[-1]
+    return _with_bias(prog, "einsum_dense", equation, Weight("kernel", shape), added, units)
 
 
-def conv(prog: Program, step: Step, bias: str = "") -> Meaning | None:
-    """Conv, ConvTranspose and their quantized and fused forms, with a constant kernel."""
+@_careful
+def conv(prog: Program, step: Step, added: str = "") -> Meaning | None:
+    """Conv, ConvTranspose and their quantized and fused forms, with a constant kernel.
+
+    `added` is the constant that is added behind it.
+    """
     place = 3 if step.op == "QLinearConv" else 1
-    shape = _sizes(prog.shape(step.inputs[place])) if len(step.inputs) > place else None
+    shape = _sizes(prog.shape(_input(step, place)))
     if shape is None or len(shape) < 3 or step.inputs[place] not in prog.static or step.inputs[0] in prog.static:
         return None
-    groups, window = step.attrs.get("group") or 1, list(shape[2:])
-    own = {"Conv": 2, "ConvTranspose": 2, "FusedConv": 2, "QLinearConv": 8}.get(step.op, len(step.inputs))
-    bias = bias or (step.inputs[own] if len(step.inputs) > own else "")
+    if step.op == "FusedConv" and _input(step, 3):
+        return None  # a residual connection is part of it
+    groups, window = positive(_attr(step, "group", 1)), shape[2:]
     transposed = step.op == "ConvTranspose"
     filters = shape[1] * groups if transposed else shape[0]
-    if bias and elements(prog, bias) not in (None, 1, filters):
+    if shape[0] % groups:
         return None
     if transposed:
         kind, kernel = "conv_transpose", (*window, shape[1], shape[0])
@@ -124,15 +158,15 @@ def conv(prog: Program, step: Step, bias: str = "") -> Meaning | None:
         kind, kernel = "conv", (*window, shape[1], filters)
     args = {
         "filters": filters,
-        "kernel_size": window,
-        "strides": _per_axis(step.attrs.get("strides"), len(window)),
-        "dilation_rate": _per_axis(step.attrs.get("dilations"), len(window)),
+        "kernel_size": list(window),
+        "strides": _per_axis(step, "strides", len(window)),
+        "dilation_rate": _per_axis(step, "dilations", len(window)),
         "groups": groups,
         "data_format": "channels_last" if step.channels_last else "channels_first",
         **_padding(step, window),
         **_fused_activation(prog, step),
     }
-    return _with_bias(prog, kind, args, Weight("kernel", kernel), bias, filters)
+    return _with_bias(prog, kind, args, Weight("kernel", kernel), _bias(prog, step, added, filters), filters)
 
 
 _ZERO_POINTS = {"QLinearConv": 7, "QLinearMatMul": 7, "QGemm": 8}
@@ -149,26 +183,38 @@ def _fused_activation(prog: Program, step: Step) -> dict[str, Any]:
     return {"activation": "relu6" if relu6 else ACTIVATIONS.get(str(fused), "custom")}
 
 
+_AUTO_PADS = {"VALID": "valid", "SAME_UPPER": "same", "SAME_LOWER": "same"}
+
+
 def _padding(step: Step, window: Sequence[int]) -> dict[str, Any]:
     """Keras's word for the padding where it has one, else the pads as ONNX has them."""
-    auto, pads = step.attrs.get("auto_pad") or "NOTSET", step.attrs.get("pads") or [0] * 2 * len(window)
+    auto, rank = _text(step, "auto_pad", "NOTSET"), len(window)
     if auto != "NOTSET":
-        return {"padding": "valid" if auto == "VALID" else "same"}
+        return {"padding": _AUTO_PADS[auto]} if auto in _AUTO_PADS else unknown()
+    pads = _wholes(step, "pads") or [0] * 2 * rank
     if not any(pads):
         return {"padding": "valid"}
-    reach = [
-        dilation * (size - 1)
-        for size, dilation in zip(window, _per_axis(step.attrs.get("dilations"), len(window)), strict=True)
-    ]
-    both = (
-        [pads[axis] + pads[axis + len(window)] for axis in range(len(window))] if len(pads) == 2 * len(window) else []
-    )
-    # As much as the kernel reaches over the edge: the output is as large as Keras's "same" makes it.
-    return {"padding": "same"} if both == reach else {"padding": "explicit", "pads": pads}
+    if len(pads) != 2 * rank:
+        return unknown()
+    both = [before + after for before, after in zip(pads[:rank], pads[rank:], strict=True)]
+    return {"padding": "same"} if both == _overlap(step, window) else {"padding": "explicit", "pads": pads}
 
 
-def _per_axis(given: Any, rank: int) -> list[int]:
-    return given if isinstance(given, list) and len(given) == rank and all(given) else [1] * rank
+def _overlap(step: Step, window: Sequence[int]) -> list[int]:
+    """Per axis the pads before and after with which the output is as large as Keras's "same" makes it.
+
+    That is as far as the kernel reaches over the edge; of a transposed one, as far as it reaches over a stride.
+    """
+    rank = len(window)
+    reach = [rate * (size - 1) for size, rate in zip(window, _per_axis(step, "dilations", rank), strict=True)]
+    if step.op != "ConvTranspose":
+        return reach
+    strides, ends = _per_axis(step, "strides", rank), each(_wholes(step, "output_padding") or 0, rank, least=0)
+    return [far + 1 - stride + end for far, stride, end in zip(reach, strides, ends, strict=True)]
+
+
+def _per_axis(step: Step, name: str, rank: int) -> list[int]:
+    return list(each(_wholes(step, name) or 1, rank))
 
 
 def embedding(prog: Program, step: Step) -> Meaning | None:
@@ -177,7 +223,7 @@ def embedding(prog: Program, step: Step) -> Meaning | None:
     if table not in prog.static:
         return picked(prog, step)
     shape = _sizes(prog.shape(table))
-    if shape is None or len(shape) < 2 or step.attrs.get("axis"):
+    if shape is None or len(shape) < 2 or step.attrs.get("axis") or prog.values.dtypes.get(table) not in FLOATS:
         return None
     args = {"input_dim": shape[0], "output_dim": shape[-1]}
     return Meaning("embedding", args, (Weight("embeddings", shape),))
@@ -199,15 +245,16 @@ def recurrent(prog: Program, step: Step) -> Meaning | None:
     if len(shapes) < 2 or shapes[0] is None or shapes[1] is None or len(shapes[0]) != 3 or len(shapes[1]) != 3:
         return None
     (ways, _, features), units = shapes[0], shapes[1][2]
-    named = [str(name) for name in step.attrs.get("activations") or []]
+    named = [str(name) for name in items(_attr(step, "activations", []))]
     gate, own = (named[0], named[1]) if kind != "simple_rnn" and len(named) > 1 else _GATES[step.op]
     own = named[0] if kind == "simple_rnn" and named else own
-    biased = len(step.inputs) > 3 and step.inputs[3] in prog.static and bool(step.inputs[3])
+    biased = bool(_input(step, 3)) and step.inputs[3] in prog.static
+    every = step.outputs[0]
     args = {
         "units": units,
         "activation": ACTIVATIONS.get(own, "custom"),
-        "return_sequences": bool(step.outputs[0]) and bool(prog.readers.get(step.outputs[0])),
-        "time_major": not step.attrs.get("layout"),
+        "return_sequences": bool(every) and (every in prog.readers or every in prog.outputs),
+        "time_major": not _attr(step, "layout", 0),
         **({"recurrent_activation": ACTIVATIONS.get(gate, "custom")} if gate else {}),
         **({"use_bias": True} if biased else {}),
     }
@@ -227,9 +274,9 @@ def batch_norm(prog: Program, step: Step) -> Meaning | None:
     channels = elements(prog, step.inputs[1]) if len(step.inputs) > 4 else None
     if channels is None:
         return None
-    args = {"axis": -1 if step.channels_last else 1, "epsilon": step.attrs.get("epsilon", 1e-5)}
+    args: dict[str, Any] = {"axis": -1 if step.channels_last else 1, "epsilon": _number(step, "epsilon", 1e-5)}
     # If it does not train, the momentum is whatever the exporter's default is; 0 is PyTorch's None, a plain average.
-    if (trains(prog, step) or was_training(step.node)) and (momentum := step.attrs.get("momentum", 0.9)):
+    if (trains(prog, step) or was_training(step.node)) and (momentum := _number(step, "momentum", 0.9)):
         args["momentum"] = momentum
     return Meaning("batch_norm", args, batch_norm_weights(channels))
 
@@ -250,18 +297,16 @@ def trains(prog: Program, step: Step) -> bool:
     return False
 
 
-def norm(kind: str) -> Meaner:
-    """A norm that is one operation, with scale and bias among its inputs."""
+def norm(kind: str, first: int = 1) -> Meaner:
+    """A norm that is one operation, with scale and shift among its inputs, the `first` of which is the scale."""
 
     def mean(prog: Program, step: Step) -> Meaning:
-        channels = elements(prog, step.inputs[1]) if len(step.inputs) > 1 else None
-        names = ("gamma", "beta")[: max(0, len([name for name in step.inputs if name]) - 1)]
-        weights = tuple(Weight(name, (channels,)) for name in names) if channels else ()
-        args: dict[str, Any] = {"epsilon": step.attrs.get("epsilon", 1e-5)}
+        weights = _stored(prog, step, {"gamma": first, "beta": first + 1, "bias": first + 2})
+        args: dict[str, Any] = {"epsilon": _number(step, "epsilon", 1e-5)}
         if kind == "layer_norm" or kind == "rms_norm":
-            args["axis"] = step.attrs.get("axis", -1)
+            args["axis"] = whole(_attr(step, "axis", -1))
         elif kind == "group_norm":
-            args["groups"] = step.attrs.get("num_groups")
+            args["groups"] = positive(_attr(step, "num_groups", None))
         return Meaning(kind, args, weights)
 
     return mean
@@ -300,22 +345,23 @@ ACTIVATIONS = {
 """ONNX's (and onnxruntime's) activations under Keras's names."""
 
 
+_PARAMETERS = {"PRelu": {"alpha": 1}, "BiasGelu": {"bias": 1}, "FastGelu": {"bias": 1}}
+"""The inputs of activations that are weights where they are constant."""
+
+
 def activation(prog: Program, step: Step) -> Meaning:
     """An activation that is one operation."""
     args: dict[str, Any] = {"activation": ACTIVATIONS[step.op]}
     if step.op.endswith("Softmax"):
         args["axis"] = _softmax_axis(prog, step)
     elif step.op == "LeakyRelu":
-        args["negative_slope"] = step.attrs.get("alpha", 0.01)
-    slopes = _sizes(prog.shape(step.inputs[1])) if step.op == "PRelu" and len(step.inputs) > 1 else None
-    return Meaning("activation", args, (Weight("alpha", slopes),) if slopes else ())
+        args["negative_slope"] = _number(step, "alpha", 0.01)
+    return Meaning("activation", args, _stored(prog, step, _PARAMETERS.get(step.op, {})))
 
 
 def _softmax_axis(prog: Program, step: Step) -> int | None:
     """The axis of a softmax; None if it runs over several: up to opset 12 over all from the given one on."""
-    axis, shape = step.attrs.get("axis", -1 if step.node.opset >= 13 else 1), prog.shape(step.inputs[0])
-    if not isinstance(axis, int):
-        return None
+    axis, shape = whole(_attr(step, "axis", -1 if step.node.opset >= 13 else 1)), prog.shape(step.inputs[0])
     if step.node.opset >= 13 or not shape:
         return axis
     wide = [place for place in range(axis % len(shape), len(shape)) if shape[place] != 1]
@@ -324,12 +370,13 @@ def _softmax_axis(prog: Program, step: Step) -> int | None:
 
 def clip(prog: Program, step: Step) -> Meaning:
     """Clip is a ReLU if it cuts off at zero, a ReLU6 if at six, too."""
-    low, high = (setting(prog, step, name, place) for name, place in (("min", 1), ("max", 2)))
-    if low == 0 and (high is None or high > 1e30):
+    low, high = setting(prog, step, "min", 1, -inf), setting(prog, step, "max", 2, inf)
+    if low == 0 and high is not None and high > 1e30:
         return Meaning("activation", {"activation": "relu"})
     if low == 0 and high == 6:
         return Meaning("activation", {"activation": "relu6"})
-    return Meaning("arithmetic", {"op": step.op, "range": [low, high]})
+    limits = [limit if limit is not None and isfinite(limit) else None for limit in (low, high)]
+    return Meaning("arithmetic", {"op": step.op, "range": limits})
 
 
 # --- pools and reductions
@@ -339,12 +386,12 @@ def pool(kind: str) -> Meaner:
     """A pool with a window."""
 
     def mean(_prog: Program, step: Step) -> Meaning | None:
-        window = step.attrs.get("kernel_shape")
-        if not isinstance(window, list) or not window:
+        window = [positive(size) for size in _wholes(step, "kernel_shape")]
+        if not window:
             return None
         args = {
             "pool_size": window,
-            "strides": _per_axis(step.attrs.get("strides"), len(window)),
+            "strides": _per_axis(step, "strides", len(window)),
             "data_format": "channels_last" if step.channels_last else "channels_first",
             **_padding(step, window),
         }
@@ -364,28 +411,32 @@ def global_pool(kind: str) -> Meaner:
 
 def reduction(prog: Program, step: Step) -> Meaning:
     """A mean or maximum over all places of a map or sequence is a global pool."""
-    shape = prog.shape(step.inputs[0])
-    axes = step.attrs.get("axes")
-    given = prog.known(step.inputs[1]) if len(step.inputs) > 1 and step.inputs[1] else None
-    if given is not None and given.dtype != object:
-        axes = [int(axis) for axis in given.flat]
+    shape, axes = prog.shape(step.inputs[0]), _axes(prog, step)
     kinds = {"ReduceMean": "global_avg_pool", "ReduceMax": "global_max_pool"}
-    if shape is not None and isinstance(axes, list) and step.op in kinds and len(shape) > 2:
-        places = {axis % len(shape) for axis in axes}
+    if shape is not None and axes is not None and step.op in kinds and len(shape) > 2:
+        places = set(axes_of(axes, len(shape)))
         if places == set(range(2, len(shape))) and len(shape) > 3:
             return Meaning(kinds[step.op], {"data_format": "channels_first"})
         if places == set(range(1, len(shape) - 1)):
             return Meaning(kinds[step.op], {"data_format": "channels_last"})
-    return Meaning("reduce", {"op": step.op, **({"axes": axes} if isinstance(axes, list) else {})})
+    return Meaning("reduce", {"op": step.op, **({} if axes is None else {"axes": axes})})
+
+
+def _axes(prog: Program, step: Step) -> list[int] | None:
+    """The axes of a reduction, an attribute or an input; None where they are not known."""
+    given = prog.known(_input(step, 1))
+    if given is None:
+        return _wholes(step, "axes") if "axes" in step.attrs else None
+    return [int(axis) for axis in given.flat] if given.dtype.kind in "iu" else None
 
 
 # --- everything else
 
 
 def dropout(prog: Program, step: Step) -> Meaning:
-    """Dropout, with its rate."""
-    rate = setting(prog, step, "ratio", 1)
-    return Meaning("dropout", {"rate": 0.5 if rate is None else round(rate, 6)})
+    """Dropout, with its rate where that is known."""
+    rate = setting(prog, step, "ratio", 1, 0.5)
+    return Meaning("dropout", {} if rate is None else {"rate": round(rate, 6)})
 
 
 def merge(kind: str) -> Meaner:
@@ -404,7 +455,7 @@ def concat(prog: Program, step: Step) -> Meaning:
     """Concat, also with constants (a class token)."""
     weights = _constants(prog, step)
     data = [name for name in step.inputs if name not in prog.static]
-    args = {"axis": step.attrs.get("axis")}
+    args = {"axis": whole(_attr(step, "axis", 1))}  # opset 1 has a default
     return Meaning("concat", args, weights) if len(data) > 1 else Meaning("arithmetic", {}, weights)
 
 
@@ -429,8 +480,7 @@ def reshape(prog: Program, step: Step) -> Meaning:
 
 def transpose(_prog: Program, step: Step) -> Meaning:
     """Transpose, with the order of the axes."""
-    order = step.attrs.get("perm")
-    return Meaning("permute", {"perm": order} if isinstance(order, list) else {})
+    return Meaning("permute", {"perm": _wholes(step, "perm")} if "perm" in step.attrs else {})
 
 
 _INTERPOLATIONS = {"nearest": "nearest", "linear": "bilinear", "bilinear": "bilinear", "cubic": "bicubic"}
@@ -444,7 +494,7 @@ def resize(prog: Program, step: Step) -> Meaning:
         return Meaning("upsampling")
     if any(large % small for small, large in zip(before, after, strict=True)):
         return Meaning("upsampling")
-    interpolation = _INTERPOLATIONS.get(str(step.attrs.get("mode", "nearest")), "custom")
+    interpolation = _INTERPOLATIONS.get(_text(step, "mode", "nearest"), "custom")
     size = [large // small for small, large in zip(before, after, strict=True)]
     layout = "channels_last" if step.channels_last else "channels_first"
     return Meaning("upsampling", {"size": size, "interpolation": interpolation, "data_format": layout})
@@ -478,12 +528,46 @@ def _constants(prog: Program, step: Step) -> tuple[Weight, ...]:
     )
 
 
-def setting(prog: Program, step: Step, name: str, place: int) -> float | None:
-    """A number that older opsets give as an attribute, newer ones as an input."""
+def _stored(prog: Program, step: Step, places: Mapping[str, int]) -> tuple[Weight, ...]:
+    """The weights among the inputs, by name and place: those that are constant."""
+    return tuple(
+        Weight(name, shape)
+        for name, place in places.items()
+        if (value := _input(step, place)) and value in prog.static and (shape := _sizes(prog.shape(value)))
+    )
+
+
+def setting(prog: Program, step: Step, name: str, place: int, default: float) -> float | None:
+    """A number that older opsets give as an attribute, newer ones as an input; None where it is not known."""
     if name in step.attrs:
-        value = step.attrs[name]
-        return float(value) if isinstance(value, (int, float)) else None
-    return prog.scalar(step.inputs[place]) if len(step.inputs) > place and step.inputs[place] else None
+        return _number(step, name, default)
+    value = _input(step, place)
+    return prog.scalar(value) if value else default
+
+
+def _input(step: Step, place: int) -> str:
+    """The name of an input, empty where it is left out."""
+    return step.inputs[place] if place < len(step.inputs) else ""
+
+
+def _attr(step: Step, name: str, default: Any) -> Any:
+    value = step.attrs.get(name)
+    return default if value is None else value
+
+
+def _number(step: Step, name: str, default: float) -> float:
+    value = _attr(step, name, default)
+    return float(value) if isinstance(value, (int, float)) else unknown()
+
+
+def _text(step: Step, name: str, default: str) -> str:
+    value = _attr(step, name, default)
+    return value if isinstance(value, str) else unknown()
+
+
+def _wholes(step: Step, name: str) -> list[int]:
+    """A list of integers, empty where it is left out."""
+    return list(wholes(_attr(step, name, [])))
 
 
 def elements(prog: Program, value: str) -> int | None:
@@ -538,7 +622,7 @@ MEANINGS: Mapping[str, Meaner] = {
     **dict.fromkeys(_REDUCTIONS.split(), reduction),
     "BatchNormalization": batch_norm,
     "LayerNormalization": norm("layer_norm"),
-    "SkipLayerNormalization": norm("layer_norm"),
+    "SkipLayerNormalization": norm("layer_norm", first=2),
     "InstanceNormalization": norm("instance_norm"),
     "GroupNormalization": norm("group_norm"),
     "RMSNormalization": norm("rms_norm"),
@@ -564,8 +648,12 @@ MEANINGS: Mapping[str, Meaner] = {
 }
 
 
+@_careful
+def _known(prog: Program, step: Step) -> Meaning | None:
+    known = step.node.standard or step.node.domain == "com.microsoft"
+    return MEANINGS[step.op](prog, step) if known and step.op in MEANINGS and _input(step, 0) else None
+
+
 def meaning(prog: Program, step: Step) -> Meaning:
     """What a step means; opaque if nothing that is known."""
-    known = step.node.standard or step.node.domain == "com.microsoft"
-    found = MEANINGS[step.op](prog, step) if known and step.op in MEANINGS and step.inputs and step.inputs[0] else None
-    return found or opaque(prog, step)
+    return _known(prog, step) or opaque(prog, step)
