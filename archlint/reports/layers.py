@@ -17,11 +17,10 @@ def render(path: str, model: Mapping[str, Any], layers: Sequence[Mapping[str, An
     """The layer table, and the totals under it. Columns that do not fit into `width` are left out from the right."""
     version = safe_text(f"{model['producer'] or ''} {model['producer_version'] or ''}".strip())
     opset = f"opset {model['opset']}" if model["opset"] else ""
-    exchange = (opset, f"for {model['stage']}") if model["nodes"] is not None else ()
-    about = ", ".join(part for part in (version, *exchange) if part)
-    yield line(Span(safe_text(path), "bold underline"), Span(f"  {about}", "dim"))
-    yield ()
     exchanged = model["nodes"] is not None
+    about = (version, opset, f"for {model['stage']}") if exchanged else (version,)
+    yield line(Span(safe_text(path), "bold underline"), Span(f"  {', '.join(filter(None, about))}", "dim"))
+    yield ()
     columns = _ONNX if exchanged else _KERAS
     rows = [_cells(layer, exchanged) for layer in layers]
     fitting = _fitting(columns, rows, width)

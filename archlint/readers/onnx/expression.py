@@ -249,8 +249,8 @@ def _square(program: Program, inner: Expression, value: str, so_far: Match) -> I
     if number is None:
         return
     step = program.steps[number]
-    power = step.op == "Pow" and _is(program, step.inputs[1], 2.0)
-    if power or (step.op == "Mul" and len(set(step.inputs)) == 1):
+    power = step.op == "Pow" and len(step.inputs) == 2 and _is(program, step.inputs[1], 2.0)
+    if power or (step.op == "Mul" and len(step.inputs) == 2 and len(set(step.inputs)) == 1):
         yield from _match(program, inner, step.inputs[0], so_far.taking(number))
 
 
@@ -297,14 +297,13 @@ def _leaves(program: Program, sign: str, value: str, count: int) -> Iterator[tup
 
 
 def _apart(program: Program, step: Step, sign: str, inverted: bool) -> tuple[_Leaf, ...]:
-    if step.op == _UNARY[sign]:
-        return ((step.inputs[0], not inverted),)
-    if step.op == _INVERSE[sign] and _is(program, step.inputs[0], _NEUTRAL[sign]):  # 1 / x, 0 - x
-        return ((step.inputs[1], not inverted),)
-    if step.op == _STEP_OF[sign] and len(step.inputs) == 2:
-        return tuple((name, inverted) for name in step.inputs)
-    if step.op == _INVERSE[sign] and len(step.inputs) == 2:
-        return (step.inputs[0], inverted), (step.inputs[1], not inverted)
+    match step.inputs:
+        case (of,) if step.op == _UNARY[sign]:
+            return ((of, not inverted),)
+        case neutral, of if step.op == _INVERSE[sign] and _is(program, neutral, _NEUTRAL[sign]):  # 1 / x, 0 - x
+            return ((of, not inverted),)
+        case left, right if step.op in (_STEP_OF[sign], _INVERSE[sign]):
+            return (left, inverted), (right, inverted ^ (step.op == _INVERSE[sign]))
     return ()
 
 

@@ -102,14 +102,16 @@ def _kernel_of_product(prog: Program, step: Step) -> tuple[int, int] | None:
 
 
 def _bias(prog: Program, step: Step, added: str, units: int) -> str:
-    """The constant that is the bias; empty if there is none, or if it is data: that stays an input."""
-    own = _BIASES.get(step.op)
-    name = added or ("" if own is None else _input(step, own))
-    if not name or name not in prog.static:
-        return ""
+    """The constant that is the bias; empty if there is none.
+
+    A bias that is data does not go through the kernel, as other inputs of a layer do: what has one is no layer.
+    """
+    place = _BIASES.get(step.op)
+    own = "" if place is None else _input(step, place)
     # One number for all that is added behind is no bias, but keeps what follows from reaching zero.
-    allowed = (None, units) if added else (None, 1, units)
-    return name if elements(prog, name) in allowed else unknown()
+    fitting = (None, units) if added else (None, 1, units)
+    bias = added or own
+    return bias if own in prog.static and (not bias or elements(prog, bias) in fitting) else unknown()
 
 
 def _with_bias(prog: Program, kind: str, args: dict[str, Any], kernel: Weight, bias: str, units: int) -> Meaning:
@@ -188,8 +190,8 @@ _AUTO_PADS = {"VALID": "valid", "SAME_UPPER": "same", "SAME_LOWER": "same"}
 
 def _padding(step: Step, window: Sequence[int]) -> dict[str, Any]:
     """Keras's word for the padding where it has one, else the pads as ONNX has them."""
-    auto, rank = _text(step, "auto_pad", "NOTSET"), len(window)
-    if auto != "NOTSET":
+    auto, rank = _text(step, "auto_pad", ""), len(window)
+    if auto not in ("", "NOTSET"):
         return {"padding": _AUTO_PADS[auto]} if auto in _AUTO_PADS else unknown()
     pads = _wholes(step, "pads") or [0] * 2 * rank
     if not any(pads):

@@ -182,7 +182,8 @@ def _changes_nothing(node: Node, values: Values) -> bool:
         dtype = values.dtypes.get(node.inputs[0])
         return dtype is not None and dtype == values.dtypes.get(node.outputs[0])
     if node.op == "Transpose":
-        return node.attrs.get("perm") == list(range(len(node.attrs.get("perm") or [None])))
+        perm = node.attrs.get("perm")
+        return isinstance(perm, list) and bool(perm) and perm == list(range(len(perm)))
     if node.op in ("Concat", "Sum", "Max", "Min", "Mean"):
         return len(node.inputs) == 1
     if node.op in _NEUTRAL and len(node.inputs) == 2:
