@@ -6,6 +6,7 @@ import pytest
 from onnx import defs, external_data_helper, helper, numpy_helper, parser
 from support import query, read
 
+from archlint.errors import ReadError
 from archlint.readers.onnx.operators import NEWEST_OPSET, OPERATORS
 
 HEADER = '<ir_version: 8, opset_import: ["" : 17, "com.microsoft" : 1, "elsewhere" : 1]>'
@@ -397,3 +398,33 @@ def test_attention_over_wide_sums_is_found_without_trying_every_way_through_them
         f"{queries}{keys}{values} t = Transpose<perm=[0,2,1]>({k}) s = MatMul({q}, t) p = Softmax(s) y = MatMul(p, {v})"
     )
     assert kinds(write(tmp_path / "m.onnx", body, "float[N,5,8] x"))[-1] == "attention"
+
+
+def test_a_value_may_have_the_name_that_an_unfolded_one_would_get(tmp_path):
+    inner = [helper.make_node("Relu", ["v"], ["h"]), helper.make_node("Tanh", ["h"], ["out"])]
+    function = helper.make_function("mine", "Block", ["v"], ["out"], inner, [helper.make_opsetid("", 17)])
+    path = write(tmp_path / "m.onnx", "z = Sigmoid(x) y = Relu(z)")
+    model = onnx.load(path)
+    model.functions.append(function)
+    model.opset_import.append(helper.make_opsetid("mine", 1))
+    model.graph.node[0].output[0] = model.graph.node[1].input[0] = "block/h"
+    model.graph.node[1].CopyFrom(helper.make_node("Block", ["block/h"], ["y"], domain="mine", name="block"))
+    onnx.save(model, path)
+    assert kinds(path) == ["sigmoid", "relu", "tanh"]
+
+
+def test_an_initializer_without_a_name_is_nothing(tmp_path):
+    path = write(tmp_path / "m.onnx", "y = MatMul(x, k)", weights={"k": (8, 4), "": (3,)})
+    assert kinds(path) == ["dense"]
+
+
+@pytest.mark.parametrize(
+    ("dims", "sentence"), [((2**40, 2**40), "larger than any memory"), ((-1, 4), "negative dimension")]
+)
+def test_a_tensor_that_cannot_be_is_refused_in_one_sentence(tmp_path, dims, sentence):
+    path = write(tmp_path / "m.onnx", "y = MatMul(x, k)", weights={"k": (8, 4)})
+    model = onnx.load(path)
+    model.graph.initializer[0].dims[:] = dims
+    onnx.save(model, path)
+    with pytest.raises(ReadError, match=sentence):
+        read(path)

@@ -12,7 +12,7 @@ from archlint.readers.onnx.meaning import Meaning
 from archlint.readers.onnx.notes import CALL, RULES, was_training
 
 _FUSED = re.compile(r"FuseBatchNormInto(Conv|Gemm|ConvTranspose)\b")
-_SETTINGS = re.compile(r"batch_norm.*?,\s*(?P<momentum>[\d.eE+-]+),\s*(?P<epsilon>[\d.eE+-]+)\)")
+_SETTINGS = re.compile(r".*?,\s*(?P<momentum>[\d.eE+-]+),\s*(?P<epsilon>[\d.eE+-]+)\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ def folded(node: Node) -> Folded | None:
     rules, call = node.metadata.get(RULES, ""), node.metadata.get(CALL, "")
     if not _FUSED.search(rules):
         return None
-    found = _SETTINGS.search(call)
+    found = _SETTINGS.match(call.rpartition("batch_norm")[2])
     # PyTorch's momentum is the share of the new value, Keras's and ONNX's that of the old one.
     settings = {} if found is None else _numbers(found["momentum"], found["epsilon"])
     if not was_training(node):

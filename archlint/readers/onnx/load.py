@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from archlint.errors import ReadError
-from archlint.limits import CALLS, NESTING
+from archlint.limits import CALLS, NAME_LENGTH, NESTING
 from archlint.readers.files import OpenFile
 from archlint.readers.onnx.graph import Constant, Graph, Node, Source, Type
 from archlint.readers.onnx.proto import parse
@@ -66,7 +66,7 @@ class _Scope:
     given: Mapping[str, Any] = field(default_factory=dict)
 
     def unique(self, name: str) -> str:
-        """What a name of this scope is called in the whole model."""
+        """What a name of this scope is called in the whole model, if nothing else is called so."""
         return f"{self.path}{name}" if name else ""
 
     def inside(self, path: str, **changes: Any) -> "_Scope":
@@ -102,29 +102,34 @@ class _Unfolder:
         self._functions = functions
         self._paths: dict[str, int] = {}
         self._made: set[str] = set()
+        self._declared: set[str] = set()
         self._left = CALLS
 
     def graph(self, proto: Any, scope: _Scope) -> Graph:
         """The graph of a GraphProto, its nodes in topological order."""
         contents = _Contents()
-        stored = [self._tensors.constant(tensor, scope.unique(tensor.name), True) for tensor in proto.initializer]
-        stored += [self._tensors.sparse(item, scope.unique(item.values.name)) for item in proto.sparse_initializer]
-        for constant in stored:
-            self._make(constant.name)
-            contents.constants[constant.name] = constant
-        inputs = tuple(name for value in proto.input if (name := scope.unique(value.name)) not in contents.constants)
-        for name in inputs:
+        sparse = [item.values.name for item in proto.sparse_initializer]
+        stored = [tensor.name for tensor in proto.initializer]
+        inputs = [value.name for value in proto.input if value.name not in {*stored, *sparse}]
+        self._declare(scope, (*inputs, *stored, *sparse, *(name for node in proto.node for name in node.output)))
+        constants = [self._tensors.constant(item, scope.names.get(item.name, ""), True) for item in proto.initializer]
+        constants += [
+            self._tensors.sparse(item, scope.names.get(item.values.name, "")) for item in proto.sparse_initializer
+        ]
+        contents.constants.update((constant.name, constant) for constant in constants if constant.name)
+        for name in (*(constant.name for constant in constants), *(scope.names[name] for name in inputs)):
             self._make(name)
         for value in (*proto.value_info, *proto.input, *proto.output):
-            contents.types[scope.unique(value.name)] = type_of(value.type)
-        local = [value.name for value in proto.input]
-        local += [tensor.name for tensor in proto.initializer]
-        local += [item.values.name for item in proto.sparse_initializer]
-        local += [name for node in proto.node for name in node.output]
-        scope.names.update((name, scope.unique(name)) for name in local)
+            contents.types[scope.names.get(value.name, "")] = type_of(value.type)
         self._read(proto.node, scope, contents)
         outputs = tuple(self._known(scope, value.name, "the graph's outputs") for value in proto.output)
-        return Graph(inputs, outputs, _sorted(contents.nodes), contents.constants, contents.types)
+        return Graph(
+            tuple(scope.names[name] for name in inputs),
+            outputs,
+            _sorted(contents.nodes),
+            contents.constants,
+            contents.types,
+        )
 
     def _read(self, nodes: Iterable[Any], scope: _Scope, contents: _Contents) -> None:
         for proto in nodes:
@@ -169,13 +174,25 @@ class _Unfolder:
 
     def _path(self, scope: _Scope, proto: Any) -> str:
         """A path that no other node has: names are optional in ONNX, and may repeat."""
-        wanted = f"{scope.path}{(proto.name or proto.op_type).strip('/')}"
+        return self._unused(f"{scope.path}{proto.name.strip('/') or proto.op_type}")
+
+    def _unused(self, wanted: str) -> str:
+        if len(wanted) > NAME_LENGTH:
+            raise ReadError(f"a node's path is longer than {NAME_LENGTH:,} characters; it was not read further")
         path = wanted
         while path in self._paths:
             self._paths[wanted] += 1
             path = f"{wanted}_{self._paths[wanted]}"
         self._paths[path] = 0
         return path
+
+    def _declare(self, scope: _Scope, names: Iterable[str]) -> None:
+        """Give the names of a scope names in the whole model; `block/h` may be one of the file's own already."""
+        for name in filter(None, names):
+            unique = scope.unique(name)
+            while name not in scope.names and unique in self._declared:
+                unique += "_"
+            self._declared.add(scope.names.setdefault(name, unique))
 
     def _known(self, scope: _Scope, name: str, reader: str) -> str:
         found = scope.find(name)
@@ -193,7 +210,7 @@ class _Unfolder:
         given = {item.name: item for item in function.attribute_proto}
         given |= dict(_bound(proto.attribute, scope.given))
         inner = scope.inside(node.path, outer=None, given=given, opsets=_opsets(function.opset_import) or scope.opsets)
-        inner.names.update((name, inner.unique(name)) for item in function.node for name in item.output)
+        self._declare(inner, (name for item in function.node for name in item.output))
         results = dict(zip(function.output, node.outputs, strict=False))
         made = {name for item in function.node for name in item.output}
         inner.names.update((name, outer) for name, outer in results.items() if name in made and outer)
@@ -207,7 +224,8 @@ class _Unfolder:
             if name not in made and outer:  # a result that is one of the function's own inputs
                 self._make(outer)
                 passed = self._known(inner, name, node.path)
-                contents.nodes.append(Node(f"{node.path}/{name}", "Identity", "", node.opset, (passed,), (outer,)))
+                path = self._unused(f"{node.path}/{name}")
+                contents.nodes.append(Node(path, "Identity", "", node.opset, (passed,), (outer,)))
 
 
 def _bound(attributes: Iterable[Any], given: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -233,13 +251,15 @@ def _constant(node: Node) -> Constant | None:
             return replace(found, name=name)
     for key, dtype in (("value_float", "float"), ("value_int", "int64")):
         for attribute in (key, f"{key}s"):
-            if (found := node.attrs.get(attribute)) is not None:
+            found = node.attrs.get(attribute)
+            numbers = found if isinstance(found, list) else [found]
+            if all(isinstance(number, (int, float)) for number in numbers):
                 value = np.array(found, np.float32 if dtype == "float" else np.int64)
                 return Constant(name, dtype, value.shape, value)
     if node.attrs.get("value_string") is not None:
         return Constant(name, "string", ())
     texts = node.attrs.get("value_strings")
-    return None if texts is None else Constant(name, "string", (len(texts),))
+    return Constant(name, "string", (len(texts),)) if isinstance(texts, list) else None
 
 
 def _sorted(nodes: list[Node]) -> tuple[Node, ...]:

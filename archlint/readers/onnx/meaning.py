@@ -276,9 +276,9 @@ def batch_norm(prog: Program, step: Step) -> Meaning | None:
     channels = elements(prog, step.inputs[1]) if len(step.inputs) > 4 else None
     if channels is None:
         return None
-    args: dict[str, Any] = {"axis": -1 if step.channels_last else 1, "epsilon": _number(step, "epsilon", 1e-5)}
+    args: dict[str, Any] = {"axis": -1 if step.channels_last else 1, "epsilon": number(step, "epsilon", 1e-5)}
     # If it does not train, the momentum is whatever the exporter's default is; 0 is PyTorch's None, a plain average.
-    if (trains(prog, step) or was_training(step.node)) and (momentum := _number(step, "momentum", 0.9)):
+    if (trains(prog, step) or was_training(step.node)) and (momentum := number(step, "momentum", 0.9)):
         args["momentum"] = momentum
     return Meaning("batch_norm", args, batch_norm_weights(channels))
 
@@ -304,7 +304,7 @@ def norm(kind: str, first: int = 1) -> Meaner:
 
     def mean(prog: Program, step: Step) -> Meaning:
         weights = _stored(prog, step, {"gamma": first, "beta": first + 1, "bias": first + 2})
-        args: dict[str, Any] = {"epsilon": _number(step, "epsilon", 1e-5)}
+        args: dict[str, Any] = {"epsilon": number(step, "epsilon", 1e-5)}
         if kind == "layer_norm" or kind == "rms_norm":
             args["axis"] = whole(_attr(step, "axis", -1))
         elif kind == "group_norm":
@@ -357,7 +357,7 @@ def activation(prog: Program, step: Step) -> Meaning:
     if step.op.endswith("Softmax"):
         args["axis"] = _softmax_axis(prog, step)
     elif step.op == "LeakyRelu":
-        args["negative_slope"] = _number(step, "alpha", 0.01)
+        args["negative_slope"] = number(step, "alpha", 0.01)
     return Meaning("activation", args, _stored(prog, step, _PARAMETERS.get(step.op, {})))
 
 
@@ -413,7 +413,7 @@ def global_pool(kind: str) -> Meaner:
 
 def reduction(prog: Program, step: Step) -> Meaning:
     """A mean or maximum over all places of a map or sequence is a global pool."""
-    shape, axes = prog.shape(step.inputs[0]), _axes(prog, step)
+    shape, axes = prog.shape(step.inputs[0]), reduced_axes(prog, step)
     kinds = {"ReduceMean": "global_avg_pool", "ReduceMax": "global_max_pool"}
     if shape is not None and axes is not None and step.op in kinds and len(shape) > 2:
         places = set(axes_of(axes, len(shape)))
@@ -424,8 +424,8 @@ def reduction(prog: Program, step: Step) -> Meaning:
     return Meaning("reduce", {"op": step.op, **({} if axes is None else {"axes": axes})})
 
 
-def _axes(prog: Program, step: Step) -> list[int] | None:
-    """The axes of a reduction, an attribute or an input; None where they are not known."""
+def reduced_axes(prog: Program, step: Step) -> list[int] | None:
+    """The axes of a reduction, an attribute or an input; None where not known, UnknownError where they are nonsense."""
     given = prog.known(_input(step, 1))
     if given is None:
         return _wholes(step, "axes") if "axes" in step.attrs else None
@@ -542,7 +542,7 @@ def _stored(prog: Program, step: Step, places: Mapping[str, int]) -> tuple[Weigh
 def setting(prog: Program, step: Step, name: str, place: int, default: float) -> float | None:
     """A number that older opsets give as an attribute, newer ones as an input; None where it is not known."""
     if name in step.attrs:
-        return _number(step, name, default)
+        return number(step, name, default)
     value = _input(step, place)
     return prog.scalar(value) if value else default
 
@@ -557,7 +557,8 @@ def _attr(step: Step, name: str, default: Any) -> Any:
     return default if value is None else value
 
 
-def _number(step: Step, name: str, default: float) -> float:
+def number(step: Step, name: str, default: float) -> float:
+    """An attribute that is a number; UnknownError if it is none."""
     value = _attr(step, name, default)
     return float(value) if isinstance(value, (int, float)) else unknown()
 

@@ -12,6 +12,9 @@ from archlint.readers.onnx.notes import SCOPES
 _MADE = re.compile(r"[A-Za-z]+__\d+")
 """The name of a node that tf2onnx put in the place of several."""
 
+_LONGEST_NOTE = 4_096
+"""Longest note of scopes that is taken apart, which takes five hundred times its length of memory."""
+
 _FRAMES = ("StatefulPartitionedCall/", "PartitionedCall/")
 _PARTS = ("/batchnorm", "/Tensordot")
 """What TensorFlow calls what it takes a layer apart into."""
@@ -68,18 +71,18 @@ def names(candidates: Sequence[Candidate]) -> list[str]:
     """
     layers = Counter(item.module for item in candidates)
     kernels = Counter(item.module for item in candidates if item.weighted)
-    taken: set[str] = set()
+    taken: Counter[str] = Counter()
     found = []
     for item in candidates:
         alone = layers[item.module] == 1 or (item.weighted and kernels[item.module] == 1)
         wanted = (
             item.module if item.module and alone else f"{item.module}/{item.path}" if _is_scoped(item) else item.path
         )
-        name, number = wanted, 0
+        name = wanted
         while name in taken:
-            number += 1
-            name = f"{wanted}_{number}"
-        taken.add(name)
+            name = f"{wanted}_{taken[wanted]}"
+            taken[wanted] += 1
+        taken[name] += 1
         found.append(name)
     return found
 
@@ -91,10 +94,11 @@ def _is_scoped(item: Candidate) -> bool:
 
 def _scopes(node: Node) -> list[str]:
     """`['', 'layer1', 'layer1.0.conv1', 'conv2d']`, as PyTorch's exporter notes it."""
-    if SCOPES not in node.metadata:
+    noted = node.metadata.get(SCOPES, "")
+    if not 0 < len(noted) <= _LONGEST_NOTE:
         return []
     try:
-        found = ast.literal_eval(node.metadata[SCOPES])
+        found = ast.literal_eval(noted)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return []
     return [str(item) for item in found] if isinstance(found, list) else []

@@ -13,8 +13,18 @@ from typing import Any
 
 from archlint.graph import Weight
 from archlint.readers.onnx.expression import Expression, Match, families, matches, parse, roots
-from archlint.readers.onnx.meaning import Meaning, conv, dense, einsum, elements, meaning
+from archlint.readers.onnx.meaning import (
+    Meaning,
+    conv,
+    dense,
+    einsum,
+    elements,
+    meaning,
+    number,
+    reduced_axes,
+)
 from archlint.readers.onnx.steps import Program, Step
+from archlint.shape_terms import UnknownError, axes_of
 
 Builder = Callable[[Program, Match, Step], Meaning | None]
 """What a match means that ends in this step; None if a closer look refuses it."""
@@ -170,11 +180,8 @@ def _affine(prog: Program, match: Match) -> tuple[Weight, ...]:
 def _mean_axes(prog: Program, step: Step, rank: int) -> set[int] | None:
     if step.op == "GlobalAveragePool":
         return set(range(2, rank))
-    axes = step.attrs.get("axes")
-    if axes is None and len(step.inputs) > 1:
-        known = prog.known(step.inputs[1])
-        axes = None if known is None or known.dtype == object else [int(axis) for axis in known.flat]
-    return {axis % rank for axis in axes} if axes else None
+    axes = reduced_axes(prog, step)
+    return set(axes_of(axes, rank)) if axes else None
 
 
 def _norm_kind(axes: set[int], rank: int, grouped: bool) -> str:
@@ -190,7 +197,7 @@ def _norm_kind(axes: set[int], rank: int, grouped: bool) -> str:
 def _fused_norm(prog: Program, match: Match, _step: Step) -> Meaning:
     """A layer norm, for which every position was made a channel of a batch norm on the data's own statistics."""
     core = next(prog.steps[number] for number in match.steps if prog.steps[number].op == "BatchNormalization")
-    return Meaning("layer_norm", {"axis": -1, "epsilon": core.attrs.get("epsilon", 1e-5)}, _affine(prog, match))
+    return Meaning("layer_norm", {"axis": -1, "epsilon": number(core, "epsilon", 1e-5)}, _affine(prog, match))
 
 
 def _group_norm(prog: Program, match: Match, _step: Step) -> Meaning | None:
@@ -198,7 +205,7 @@ def _group_norm(prog: Program, match: Match, _step: Step) -> Meaning | None:
     core = next(prog.steps[number] for number in match.steps if prog.steps[number].op == "InstanceNormalization")
     if prog.scalar(core.inputs[1]) != 1:
         return None
-    settings = {"epsilon": core.attrs.get("epsilon", 1e-5), "groups": elements(prog, core.inputs[1])}
+    settings = {"epsilon": number(core, "epsilon", 1e-5), "groups": elements(prog, core.inputs[1])}
     return Meaning("group_norm", settings, _affine(prog, match))
 
 
@@ -359,6 +366,13 @@ def best(
     """The first pattern that fits what a step makes, of steps that are not taken yet."""
     for pattern in patterns.get(step.op, ()) if step.node.standard else ():
         for match in matches(prog, pattern.expression, step):
-            if not match.steps & taken and (found := pattern.build(prog, match, step)):
+            if not match.steps & taken and (found := _built(pattern, prog, match, step)):
                 return found, match
     return None
+
+
+def _built(pattern: Pattern, prog: Program, match: Match, step: Step) -> Meaning | None:
+    try:
+        return pattern.build(prog, match, step)
+    except UnknownError:  # an attribute makes no sense
+        return None

@@ -1,6 +1,7 @@
 """Stored tensors and attributes: from the classes of ONNX's format to plain Python values."""
 
 from collections.abc import Callable, Mapping
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from archlint.errors import ReadError
 from archlint.readers.onnx.external import located
 from archlint.readers.onnx.graph import Array, Constant, Type
 from archlint.readers.onnx.wire import Payload
+from archlint.shape_terms import MOST_ELEMENTS
 
 DTYPES = dict(
     enumerate(
@@ -58,6 +60,8 @@ class Tensors:
         shape = tuple(proto.dims)
         if any(size < 0 for size in shape):
             raise ReadError(f"the tensor {name!r} has a negative dimension; export the model again")
+        if prod(shape) > MOST_ELEMENTS:
+            raise ReadError(f"the tensor {name!r} is larger than any memory; export the model again")
         dtype = dtype_name(proto.data_type)
         if proto.data_location == EXTERNAL:
             entries = {entry.key: entry.value for entry in proto.external_data}
