@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from archlint.readers.onnx.graph import Node
-from archlint.readers.onnx.meaning import Meaning
+from archlint.readers.onnx.meaning.terms import Meaning
 from archlint.readers.onnx.notes import CALL, RULES, was_training
 
 _FUSED = re.compile(r"FuseBatchNormInto(Conv|Gemm|ConvTranspose)\b")

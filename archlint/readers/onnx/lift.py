@@ -7,7 +7,9 @@ from archlint.graph import KINDS, Call, Exchange, Layer, Model, Output, Shape, S
 from archlint.graph import Node as NodeFact
 from archlint.readers.onnx.folded import Folded, folded, without_norm
 from archlint.readers.onnx.graph import Graph, Node, Source
-from archlint.readers.onnx.meaning import Meaning, batch_norm_weights, meaning, trains
+from archlint.readers.onnx.meaning import meaning
+from archlint.readers.onnx.meaning.norms import batch_norm_weights, trains
+from archlint.readers.onnx.meaning.terms import Meaning
 from archlint.readers.onnx.naming import Candidate, candidate, names
 from archlint.readers.onnx.notes import was_training
 from archlint.readers.onnx.operators import defined

@@ -13,16 +13,9 @@ from typing import Any
 
 from archlint.graph import Weight
 from archlint.readers.onnx.expression import Expression, Match, families, matches, parse, roots
-from archlint.readers.onnx.meaning import (
-    Meaning,
-    conv,
-    dense,
-    einsum,
-    elements,
-    meaning,
-    number,
-    reduced_axes,
-)
+from archlint.readers.onnx.meaning import meaning
+from archlint.readers.onnx.meaning.kernels import conv, dense, einsum
+from archlint.readers.onnx.meaning.terms import Meaning, elements, number, reduced_axes
 from archlint.readers.onnx.steps import Program, Step
 from archlint.shape_terms import UnknownError, axes_of
 
