@@ -1,6 +1,7 @@
 """From the bytes of an .onnx file to the graph in plain Python: scopes, functions, bodies, order."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
@@ -12,10 +13,13 @@ from archlint.limits import CALLS, NAME_LENGTH, NESTING
 from archlint.readers.files import OpenFile
 from archlint.readers.onnx.graph import Constant, Graph, Node, Source, Type
 from archlint.readers.onnx.proto import parse
-from archlint.readers.onnx.tensors import Tensors, type_of
+from archlint.readers.onnx.tensors import NUMPY, Tensors, type_of
 from archlint.readers.onnx.wire import slim
 
 GRAPH, GRAPHS = 5, 10  # AttributeProto.AttributeType
+
+_ORDINARY = 4
+"""Inputs and outputs of an ordinary node; one that has more counts for several."""
 
 
 def load(file: OpenFile) -> Source:
@@ -32,7 +36,6 @@ def load(file: OpenFile) -> Source:
     functions = {(_domain(item.domain), item.name, item.overload): item for item in proto.functions}
     unfolder = _Unfolder(Tensors(file.path.parent, slimmed.payloads), functions)
     graph = unfolder.graph(proto.graph, _Scope(opsets=opsets))
-    stored = {tensor.name for tensor in proto.graph.initializer}
     return Source(
         name=proto.graph.name or None,
         producer=proto.producer_name or None,
@@ -40,7 +43,7 @@ def load(file: OpenFile) -> Source:
         ir_version=proto.ir_version,
         opsets=opsets,
         graph=graph,
-        overridable=frozenset(value.name for value in proto.graph.input if value.name in stored),
+        overridable=frozenset(value.name for value in proto.graph.input if value.name in graph.constants),
         training=bool(proto.training_info),
     )
 
@@ -67,7 +70,9 @@ class _Scope:
 
     def unique(self, name: str) -> str:
         """What a name of this scope is called in the whole model, if nothing else is called so."""
-        return f"{self.path}{name}" if name else ""
+        if self.path and len(self.path) + len(name) > NAME_LENGTH:  # functions repeat theirs at every call
+            raise ReadError(f"a name in its functions or loops is longer than {NAME_LENGTH:,} characters; rename it")
+        return f"{self.path}{name}"
 
     def inside(self, path: str, **changes: Any) -> "_Scope":
         """A scope one level further in."""
@@ -103,6 +108,7 @@ class _Unfolder:
         self._paths: dict[str, int] = {}
         self._made: set[str] = set()
         self._declared: set[str] = set()
+        self._decoded: dict[int, tuple[Any, Any]] = {}
         self._left = CALLS
 
     def graph(self, proto: Any, scope: _Scope) -> Graph:
@@ -110,7 +116,8 @@ class _Unfolder:
         contents = _Contents()
         sparse = [item.values.name for item in proto.sparse_initializer]
         stored = [tensor.name for tensor in proto.initializer]
-        inputs = [value.name for value in proto.input if value.name not in {*stored, *sparse}]
+        passed_over = {"", *stored, *sparse}
+        inputs = [value.name for value in proto.input if value.name not in passed_over]
         self._declare(scope, (*inputs, *stored, *sparse, *(name for node in proto.node for name in node.output)))
         constants = [self._tensors.constant(item, scope.names.get(item.name, ""), True) for item in proto.initializer]
         constants += [
@@ -120,7 +127,8 @@ class _Unfolder:
         for name in (*(constant.name for constant in constants), *(scope.names[name] for name in inputs)):
             self._make(name)
         for value in (*proto.value_info, *proto.input, *proto.output):
-            contents.types[scope.names.get(value.name, "")] = type_of(value.type)
+            if value.name in scope.names:
+                contents.types[scope.names[value.name]] = type_of(value.type)
         self._read(proto.node, scope, contents)
         outputs = tuple(self._known(scope, value.name, "the graph's outputs") for value in proto.output)
         return Graph(
@@ -133,14 +141,14 @@ class _Unfolder:
 
     def _read(self, nodes: Iterable[Any], scope: _Scope, contents: _Contents) -> None:
         for proto in nodes:
-            self._left -= 1
+            self._left -= 1 + (len(proto.input) + len(proto.output)) // _ORDINARY
             if self._left < 0:
-                raise ReadError(f"its functions unfold to more than {CALLS:,} nodes; it was not read further")
+                raise ReadError(f"its graph, functions unfolded, is larger than {CALLS:,} ordinary nodes; it was not read further")
             node = self._node(proto, scope)
             function = self._functions.get((node.domain, node.op, getattr(proto, "overload", "")))
             if function is not None:
                 self._unfold(function, proto, node, scope, contents)
-            elif node.standard and node.op == "Constant" and node.outputs and (constant := _constant(node)):
+            elif node.standard and node.op == "Constant" and any(node.outputs[:1]) and (constant := _constant(node)):
                 self._make(constant.name)
                 contents.constants[constant.name] = constant
             else:
@@ -149,8 +157,8 @@ class _Unfolder:
                 contents.nodes.append(node)
 
     def _node(self, proto: Any, scope: _Scope) -> Node:
-        domain = _domain(proto.domain)
-        path = self._path(scope, proto)
+        op, domain, metadata = self._once(_words, proto)
+        path = self._path(scope, proto.name.strip("/") or op)
         attributes = list(_bound(proto.attribute, scope.given))
         bodies = {
             key: (scope.inside(f"{path}/{key}", outer=scope), graph)
@@ -161,25 +169,29 @@ class _Unfolder:
         read = {name: self.graph(graph, inner) for name, (inner, graph) in bodies.items()}
         return Node(
             path=path,
-            op=proto.op_type,
+            op=op,
             domain=domain,
             opset=scope.opsets.get(domain, 1),
             inputs=tuple(self._known(scope, name, path) for name in proto.input),
             outputs=tuple(scope.names.get(name, "") for name in proto.output),
-            attrs={name: self._tensors.attribute(item) for name, item in attributes if not _graphs(item)},
-            metadata={entry.key: entry.value for entry in proto.metadata_props},
+            attrs={name: self._once(self._tensors.attribute, item) for name, item in attributes if not _graphs(item)},
+            metadata=metadata,
             bodies=read,
             captured=tuple(dict.fromkeys(name for inner, _ in bodies.values() for name in inner.captured)),
         )
 
-    def _path(self, scope: _Scope, proto: Any) -> str:
-        """A path that no other node has: names are optional in ONNX, and may repeat."""
-        return self._unused(f"{scope.path}{proto.name.strip('/') or proto.op_type}")
+    def _once(self, read: Callable[[Any], Any], proto: Any) -> Any:
+        """What a part of the file says, read once: a function is called many times over.
 
-    def _unused(self, wanted: str) -> str:
-        if len(wanted) > NAME_LENGTH:
-            raise ReadError(f"a node's path is longer than {NAME_LENGTH:,} characters; it was not read further")
-        path = wanted
+        The part is kept with it, as long as which nothing else has its id.
+        """
+        if id(proto) not in self._decoded:
+            self._decoded[id(proto)] = proto, read(proto)
+        return self._decoded[id(proto)][1]
+
+    def _path(self, scope: _Scope, name: str) -> str:
+        """A path that no other node has: names are optional in ONNX, and may repeat."""
+        wanted = path = scope.unique(name)
         while path in self._paths:
             self._paths[wanted] += 1
             path = f"{wanted}_{self._paths[wanted]}"
@@ -224,17 +236,22 @@ class _Unfolder:
             if name not in made and outer:  # a result that is one of the function's own inputs
                 self._make(outer)
                 passed = self._known(inner, name, node.path)
-                path = self._unused(f"{node.path}/{name}")
+                path = self._path(inner, name)
                 contents.nodes.append(Node(path, "Identity", "", node.opset, (passed,), (outer,)))
+
+
+def _words(node: Any) -> tuple[str, str, dict[str, str]]:
+    """The operator of a NodeProto, its domain, and what is noted on it."""
+    return node.op_type, _domain(node.domain), {entry.key: entry.value for entry in node.metadata_props}
 
 
 def _bound(attributes: Iterable[Any], given: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Attributes by name; one that a function's node takes from the function's caller is looked up there."""
     for item in attributes:
         if not item.ref_attr_name:
-            yield item.name, item
+            yield sys.intern(item.name), item
         elif item.ref_attr_name in given:
-            yield item.name, given[item.ref_attr_name]
+            yield sys.intern(item.name), given[item.ref_attr_name]
 
 
 def _graphs(attribute: Any) -> list[Any]:
@@ -249,12 +266,12 @@ def _constant(node: Node) -> Constant | None:
     for key in ("value", "sparse_value"):
         if isinstance(found := node.attrs.get(key), Constant):
             return replace(found, name=name)
-    for key, dtype in (("value_float", "float"), ("value_int", "int64")):
+    for key, dtype, kind in (("value_float", "float", float), ("value_int", "int64", int)):
         for attribute in (key, f"{key}s"):
             found = node.attrs.get(attribute)
             numbers = found if isinstance(found, list) else [found]
-            if all(isinstance(number, (int, float)) for number in numbers):
-                value = np.array(found, np.float32 if dtype == "float" else np.int64)
+            if all(isinstance(number, kind) for number in numbers):
+                value = np.array(found, NUMPY[dtype])
                 return Constant(name, dtype, value.shape, value)
     if node.attrs.get("value_string") is not None:
         return Constant(name, "string", ())

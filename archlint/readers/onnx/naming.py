@@ -101,4 +101,5 @@ def _scopes(node: Node) -> list[str]:
         found = ast.literal_eval(noted)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return []
-    return [str(item) for item in found] if isinstance(found, list) else []
+    named = isinstance(found, list) and all(isinstance(item, str) for item in found)
+    return found if named else []

@@ -1,7 +1,6 @@
 """Stored tensors and attributes: from the classes of ONNX's format to plain Python values."""
 
 from collections.abc import Callable, Mapping
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from archlint.errors import ReadError
 from archlint.readers.onnx.external import located
 from archlint.readers.onnx.graph import Array, Constant, Type
 from archlint.readers.onnx.wire import Payload
-from archlint.shape_terms import MOST_ELEMENTS
+from archlint.shape_terms import believable
 
 DTYPES = dict(
     enumerate(
@@ -57,11 +56,7 @@ class Tensors:
 
     def constant(self, proto: Any, name: str, initializer: bool = False) -> Constant:
         """A TensorProto as a constant of the graph."""
-        shape = tuple(proto.dims)
-        if any(size < 0 for size in shape):
-            raise ReadError(f"the tensor {name!r} has a negative dimension; export the model again")
-        if prod(shape) > MOST_ELEMENTS:
-            raise ReadError(f"the tensor {name!r} is larger than any memory; export the model again")
+        shape = _shape(proto, name)
         dtype = dtype_name(proto.data_type)
         if proto.data_location == EXTERNAL:
             entries = {entry.key: entry.value for entry in proto.external_data}
@@ -75,7 +70,7 @@ class Tensors:
     def sparse(self, proto: Any, name: str) -> Constant:
         """A SparseTensorProto; its values are not put together."""
         dtype = dtype_name(proto.values.data_type)
-        return Constant(name, dtype, tuple(max(0, size) for size in proto.dims), initializer=True)
+        return Constant(name, dtype, _shape(proto, name), initializer=True)
 
     def attribute(self, proto: Any) -> Any:
         """The value of an AttributeProto that holds no graph; None for an unknown one, or one too long to be read."""
@@ -108,6 +103,15 @@ def _guessed(proto: Any) -> int:
 def _is_set(proto: Any, name: str) -> bool:
     value = getattr(proto, name)
     return bool(value.ByteSize()) if name in ("t", "g") else bool(value)
+
+
+def _shape(proto: Any, name: str) -> tuple[int, ...]:
+    shape = tuple(proto.dims)
+    if any(size < 0 for size in shape):
+        raise ReadError(f"the tensor {name!r} has a negative dimension; export the model again")
+    if not believable(shape):
+        raise ReadError(f"the tensor {name!r} is larger than any memory; export the model again")
+    return shape
 
 
 def _value(proto: Any, dtype: str, shape: tuple[int, ...]) -> Array | None:

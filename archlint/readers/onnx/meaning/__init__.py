@@ -13,7 +13,7 @@ from archlint.readers.onnx.meaning.kernels import RECURRENT, conv, embedding, pi
 from archlint.readers.onnx.meaning.norms import batch_norm, norm
 from archlint.readers.onnx.meaning.plain import concat, dropout, merge, plain, product, reshape, resize, transpose
 from archlint.readers.onnx.meaning.pools import global_pool, pool, reduction
-from archlint.readers.onnx.meaning.terms import Meaner, Meaning, careful
+from archlint.readers.onnx.meaning.terms import Meaner, Meaning, careful, input_of
 from archlint.readers.onnx.steps import RANDOM, Program, Step
 
 _DEFINED = frozenset({"", "ai.onnx.ml", "ai.onnx.preview", "ai.onnx.preview.training", "com.microsoft"})
