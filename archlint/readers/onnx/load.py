@@ -143,7 +143,9 @@ class _Unfolder:
         for proto in nodes:
             self._left -= 1 + (len(proto.input) + len(proto.output)) // _ORDINARY
             if self._left < 0:
-                raise ReadError(f"its graph, functions unfolded, is larger than {CALLS:,} ordinary nodes; it was not read further")
+                raise ReadError(
+                    f"its graph, functions unfolded, is larger than {CALLS:,} ordinary nodes; it was not read further"
+                )
             node = self._node(proto, scope)
             function = self._functions.get((node.domain, node.op, getattr(proto, "overload", "")))
             if function is not None:
