@@ -259,8 +259,9 @@ class Study:
 
     def nodes(self) -> Iterator[Row]:
         """The rows of `node`."""
+        columns = [field.name for field in fields(Node)]
         for number, node in enumerate(self.model.exchange.nodes if self.model.exchange else ()):
-            yield {"id": number, **{field.name: getattr(node, field.name) for field in fields(Node)}}
+            yield {"id": number, **{column: getattr(node, column) for column in columns}}
 
     def tensors(self) -> Iterator[Row]:
         """The rows of `tensor`."""

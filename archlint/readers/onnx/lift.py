@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from archlint.graph import KINDS, Call, Exchange, Layer, Model, Output, Shape, StoredTensor, Tensor
-from archlint.graph import Node as NodeFact
+from archlint.graph import KINDS, Call, Layer, Model, Output, Shape, Tensor
+from archlint.readers.onnx.exchange import exchange
 from archlint.readers.onnx.folded import Folded, folded, without_norm
 from archlint.readers.onnx.graph import Graph, Node, Source
 from archlint.readers.onnx.meaning import meaning
@@ -12,12 +12,9 @@ from archlint.readers.onnx.meaning.norms import batch_norm_weights, trains
 from archlint.readers.onnx.meaning.terms import Meaning
 from archlint.readers.onnx.naming import Candidate, candidate, names
 from archlint.readers.onnx.notes import was_training
-from archlint.readers.onnx.operators import defined
 from archlint.readers.onnx.patterns import applicable, best
 from archlint.readers.onnx.shapes import infer
-from archlint.readers.onnx.steps import RANDOM, Program, Step, program
-
-_GRADIENTS = "ai.onnx.preview.training"
+from archlint.readers.onnx.steps import Program, Step, program
 
 _NO_TRAINING = "an ONNX file carries no training configuration"
 _NO_DEFINITION = "an ONNX file keeps the values of weights, not how they were initialized or regularized"
@@ -61,7 +58,6 @@ def lift(source: Source) -> Model:
     if training:
         drafts = [replace(draft, trainable=not _is_frozen(prog, draft)) for draft in drafts]
     built = _Built.of(drafts, source, values.dtypes)
-    nodes = _Nodes(prog, drafts, built.layer_of)
     stage = "training" if training else "inference"
     return Model(
         name=source.name,
@@ -78,14 +74,7 @@ def lift(source: Source) -> Model:
         absent=_absent(drafts, stage),
         shapes=_shapes(prog, built.tensors),
         stage=stage,
-        exchange=Exchange(
-            ir_version=source.ir_version,
-            opset=source.opsets.get("", 0),
-            nodes=nodes.facts(),
-            tensors=nodes.tensors(source),
-            lifted=nodes.lifted(built),
-            gradients=source.training or any(node.domain == _GRADIENTS for node in source.graph.nodes),
-        ),
+        exchange=exchange(source, prog, _layers_of_nodes(prog, drafts, built.layer_of), built.layers),
     )
 
 
@@ -275,116 +264,14 @@ def _identity(draft: Draft, graph: Graph) -> object:
     return draft.meaning.kind, draft.class_name, kernel, draft.constants, repr(sorted(draft.meaning.args.items()))
 
 
-@dataclass(slots=True)
-class _Nodes:
-    """The nodes and tensors of the file as facts, with the layers they became part of."""
-
-    prog: Program
-    drafts: Sequence[Draft]
-    layer_of: Sequence[int]
-
-    def _layers(self) -> dict[int, int]:
-        """The layer of each of the graph's nodes that is part of one."""
-        return {
-            node: self.layer_of[place]
-            for place, draft in enumerate(self.drafts)
-            for number in draft.steps
-            for node in self.prog.steps[number].nodes
-        }
-
-    def facts(self) -> tuple[NodeFact, ...]:
-        """All nodes, those in the bodies of loops included."""
-        layers, live = self._layers(), _live(self.prog.graph)
-        training = {node for step in self.prog.steps if trains(self.prog, step) for node in step.nodes[:1]}
-        found: list[NodeFact] = []
-        for number, node in enumerate(self.prog.graph.nodes):
-            layer = layers.get(number)
-            found.append(
-                NodeFact(
-                    node.path,
-                    node.op,
-                    node.domain,
-                    layer,
-                    number in live,
-                    idle=number in self.prog.idle and node.op not in ("QuantizeLinear", "DequantizeLinear"),
-                    training=number in training,
-                    random=node.op in RANDOM,
-                    defined=defined(node.op, node.domain, node.opset),
-                )
-            )
-            found += [
-                NodeFact(
-                    inner.path,
-                    inner.op,
-                    inner.domain,
-                    layer,
-                    number in live,
-                    random=inner.op in RANDOM,
-                    defined=defined(inner.op, inner.domain, inner.opset),
-                )
-                for inner in _inside(node)
-            ]
-        return tuple(found)
-
-    def lifted(self, built: _Built) -> int:
-        """How many nodes have a known meaning."""
-        layers = self._layers()
-        return sum(
-            number not in layers or not built.layers[layers[number]].traits.opaque
-            for number in range(len(self.prog.graph.nodes))
-        )
-
-    def tensors(self, source: Source) -> tuple[StoredTensor, ...]:
-        """All stored tensors, those in the bodies of loops included."""
-        layers, graph = self._layers(), source.graph
-        readers: dict[str, list[int]] = {}
-        for number, node in enumerate(graph.nodes):
-            inner = [name for deeper in _inside(node) for name in deeper.inputs]
-            for name in dict.fromkeys([*node.inputs, *node.captured, *inner]):
-                readers.setdefault(name, []).append(number)
-        outputs = set(graph.outputs)
-        return tuple(
-            StoredTensor(
-                constant.name,
-                constant.dtype,
-                constant.shape,
-                constant.nbytes,
-                len(readers.get(name, ())) + (name in outputs),
-                next((layers[number] for number in readers.get(name, ()) if number in layers), None),
-                is_input=name in source.overridable,
-                external=constant.external is not None,
-                location=constant.external.path if constant.external else None,
-                fault=constant.external.fault if constant.external else None,
-            )
-            for held in _graphs(graph)
-            for name, constant in held.constants.items()
-            if constant.initializer
-        )
-
-
-def _graphs(graph: Graph) -> Iterator[Graph]:
-    yield graph
-    for node in graph.nodes:
-        for body in node.bodies.values():
-            yield from _graphs(body)
-
-
-def _inside(node: Node) -> Iterator[Node]:
-    for body in node.bodies.values():
-        for inner in body.nodes:
-            yield inner
-            yield from _inside(inner)
-
-
-def _live(graph: Graph) -> set[int]:
-    """The nodes that an output depends on."""
-    wanted, live = set(graph.outputs), set()
-    for number in reversed(range(len(graph.nodes))):
-        node = graph.nodes[number]
-        if any(name in wanted for name in node.outputs if name):
-            live.add(number)
-            wanted.update(node.inputs, node.captured)
-    return live
+def _layers_of_nodes(prog: Program, drafts: Sequence[Draft], layer_of: Sequence[int]) -> dict[int, int]:
+    """The layer of each of the graph's nodes that is part of one."""
+    return {
+        node: layer_of[place]
+        for place, draft in enumerate(drafts)
+        for number in draft.steps
+        for node in prog.steps[number].nodes
+    }
 
 
 def _absent(drafts: Sequence[Draft], stage: str) -> Mapping[str, str]:
