@@ -8,22 +8,22 @@ from pathlib import Path
 from types import FrameType
 
 from archlint.errors import ArchlintError, PageError, ReadError
-from archlint.facts import absent, build
+from archlint.evidence import Evidence
+from archlint.facts import build
 from archlint.limits import SECONDS
 from archlint.readers import open_model
 from archlint.reports.contract import Checked
 from archlint.rules import Rule, run
-from archlint.targets import Target
 
 
-def check(path: str | Path, rules: Sequence[Rule], target: Target | None = None) -> Checked:
-    """What the rules say of the model file at `path`, and of running it on `target`.
+def check(path: str | Path, rules: Sequence[Rule], evidence: Evidence | None = None) -> Checked:
+    """What the rules say of the model file at `path`, going by the evidence, too.
 
     A file that cannot be read is reported as failed, never raised.
     """
     try:
-        with _deadline(SECONDS), open_model(Path(path)) as model, closing(build(model, target)) as facts:
-            report = run(rules, facts, absent(model, facts))
+        with _deadline(SECONDS), open_model(Path(path)) as model, closing(build(model, evidence)) as facts:
+            report = run(rules, facts.connection, facts.absent)
             return Checked.of(str(path), model, report)
     except PageError:  # the fault is a rule's, not this file's
         raise

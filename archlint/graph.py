@@ -7,7 +7,10 @@ changes it. Settings use Keras 3's argument names in every format.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 Shape = tuple[int | None, ...]
 """A tensor's dimensions, the batch first; None where the file leaves one open."""
@@ -169,6 +172,27 @@ class Training:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredWeight:
+    """A weight whose numbers are in the file; they are read when `read` is called, and not before.
+
+    `layer` is the layer it belongs to (None: none that was recognised), `path` the layer's path as the file says it,
+    `name` that of `Weight`, else the file's own. `shape` is as stored; `unit_axis` is the axis of the layer's units in it
+    (None: it has none, or they are not known). `nbytes` is what its numbers take in memory.
+
+    `read` raises ReadError where the file does not hold what it declares.
+    """
+
+    layer: int | None
+    path: str
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    nbytes: int
+    read: "Callable[[], NDArray[Any]]"
+    unit_axis: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
     """One operation as an ONNX file stores it, before operations were put together to layers.
 
@@ -225,7 +249,8 @@ class Model:
     """A whole model. `calls` are in topological order, `layers` in the order of their first call.
 
     `absent` names the facts the file cannot supply (`model.optimizer`), each with the reason in words.
-    `weight_shapes` reads, on demand, the shapes of the stored weights by layer path. `shapes` are those of all
+    `weight_shapes` reads, on demand, the shapes of the stored weights by layer path, and `stored` lists them all, with
+    the means to read their numbers. `shapes` are those of all
     tensors, where the reader has to know them anyway; None: they follow from the layers' settings. `stage` is
     `training` for a model that can be trained as it is, `inference` for one that was exported to be run.
     """
@@ -240,6 +265,7 @@ class Model:
     training: Training | None = None
     absent: Mapping[str, str] = field(default_factory=dict)
     weight_shapes: Callable[[], Mapping[str, tuple[Shape, ...]]] = dict
+    stored: Callable[[], tuple[StoredWeight, ...]] = tuple
     shapes: Mapping[Tensor, Shape] | None = None
     stage: str = "training"
     exchange: Exchange | None = None

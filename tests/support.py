@@ -107,7 +107,7 @@ def read(path: Path) -> Model:
 def query(path: Path, sql: str) -> list[tuple[Any, ...]]:
     """The rows of a query over the facts of a file."""
     with open_model(path) as model, closing(build(model)) as facts:
-        return facts.execute(sql).fetchall()
+        return facts.connection.execute(sql).fetchall()
 
 
 def layer(model: Model, name: str) -> Layer:

@@ -22,8 +22,8 @@ EXPECTED = json.loads(gzip.decompress((APPLICATIONS / "expected.json.gz").read_b
 def test_shapes_and_parameters_are_those_that_keras_computes(name):
     expected = EXPECTED[name]
     with open_model(APPLICATIONS / name) as model, closing(build(model)) as facts:
-        rows = facts.execute("SELECT name, params, output_shape FROM layer").fetchall()
-        (total,) = facts.execute("SELECT params FROM model").fetchone()
+        rows = facts.connection.execute("SELECT name, params, output_shape FROM layer").fetchall()
+        (total,) = facts.connection.execute("SELECT params FROM model").fetchone()
     computed = {name: [params, shape] for name, params, shape in rows}
     assert {name: computed.get(name) for name in expected["layers"]} == {
         name: [params, _text(shape)] for name, (params, shape) in expected["layers"].items()

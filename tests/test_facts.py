@@ -1,7 +1,6 @@
 """The facts of models saved by real Keras are what `schema.sql` promises."""
 
 import os
-import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -13,8 +12,8 @@ import numpy as np
 import pytest
 from support import entry, sequential, write_h5
 
-from archlint.facts import absent, build
-from archlint.facts.store import schema
+from archlint.facts import build
+from archlint.facts.store import marked
 from archlint.readers import open_model
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -23,6 +22,9 @@ layers, ops = keras.layers, keras.ops
 
 Row = dict[str, Any]
 Saved = Callable[..., "Facts"]
+
+GIVEN = {*marked("weights"), *marked("data")}
+"""What needs more than the file's architecture."""
 
 
 @dataclass
@@ -59,7 +61,8 @@ class Facts:
 
 def facts_of(path: Path) -> Facts:
     """The facts of a file."""
-    with open_model(path) as model, closing(build(model)) as connection:
+    with open_model(path) as model, closing(build(model)) as built:
+        connection = built.connection
         connection.row_factory = sqlite3.Row
         names = [row["name"] for row in connection.execute("SELECT name FROM layer ORDER BY id")]
         references = ("src", "dst", "prev", "dropout", "norm", "layer", "chain", "stack")
@@ -79,7 +82,7 @@ def facts_of(path: Path) -> Facts:
             outputs=rows("output"),
             metrics=rows("metric"),
             model=rows("model")[0],
-            absent=dict(absent(model, connection)),
+            absent={fact: why for fact, why in built.absent.items() if fact not in GIVEN},
             reached={tuple(pair) for pair in reached.fetchall()},
         )
 
@@ -794,20 +797,9 @@ def test_each_output_has_its_loss_and_metrics(saved: Saved) -> None:
 # What a file cannot tell
 
 
-def marked(mark: str) -> set[str]:
-    """The columns whose comment in the schema begins with a mark."""
-    found, table = set(), ""
-    for line in schema().splitlines():
-        if head := re.match(r"CREATE TABLE (\w+)", line):
-            table = head[1]
-        elif re.match(rf"\s+(\w+) .*-- \[{mark}\]", line):
-            found.add(f"{table}.{line.split()[0]}")
-    return found
-
-
 def test_a_model_that_was_not_compiled_lacks_all_facts_of_training(saved: Saved) -> None:
     facts = saved(chain(dense("a")))
-    assert set(facts.absent) == marked("training")
+    assert set(facts.absent) == set(marked("training"))
     assert (facts.model["compiled"], facts.model["optimizer"], facts.outputs[0]["loss"]) == (0, None, None)
     assert all("no training configuration" in reason for reason in facts.absent.values())
 
@@ -816,7 +808,7 @@ def test_a_model_without_input_shape_lacks_all_facts_of_shapes(saved: Saved) -> 
     model = keras.Sequential([dense("a"), dense("b", 2)])
     model.compile("adam", "mse")
     facts = saved(model)
-    assert set(facts.absent) == marked("shape")
+    assert set(facts.absent) == set(marked("shape"))
     assert {facts.layers[name]["output_shape"] for name in ("a", "b")} == {None}
 
 

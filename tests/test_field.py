@@ -11,7 +11,7 @@ from support import entry, query, read, sequential, write_h5
 from archlint.analyses.field import fields
 from archlint.analyses.shapes import infer
 from archlint.analyses.windows import Window
-from archlint.facts import absent, build
+from archlint.facts import build
 from archlint.readers import open_model
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -428,8 +428,11 @@ def test_maps_of_different_sizes_have_no_common_field(fields_of):
 def test_a_file_without_shapes_says_that_fields_cannot_be_known(tmp_path):
     path = write_h5(tmp_path / "model.h5", sequential(entry("Conv2D", name="conv", filters=2, kernel_size=[3, 5])))
     with open_model(path) as model, closing(build(model)) as facts:
-        assert {"field.least", "sliding.places"} <= set(absent(model, facts))
-        assert facts.execute("SELECT kernel, places FROM sliding ORDER BY axis").fetchall() == [(3, None), (5, None)]
+        assert {"field.least", "sliding.places"} <= set(facts.absent)
+        assert facts.connection.execute("SELECT kernel, places FROM sliding ORDER BY axis").fetchall() == [
+            (3, None),
+            (5, None),
+        ]
 
 
 def test_absurd_numbers_make_no_fields(tmp_path):

@@ -61,11 +61,13 @@ def check(
     """
     from archlint import __version__
     from archlint.check import check as check_file
+    from archlint.evidence import Evidence
     from archlint.paths import model_files
     from archlint.reports import summarise
 
+    evidence = Evidence(target)
     catalogue = chosen(rules, select, ignore)
-    files = [check_file(path, catalogue, target) for path in model_files(paths)]
+    files = [check_file(path, catalogue, evidence) for path in model_files(paths)]
     report = summarise(files, len(catalogue), __version__)
     with output(output_file) as stream:
         _write(report, format, stream, statistics, quiet, verbose)

@@ -67,12 +67,13 @@ def opened(path: Path, target: Target | None = None) -> "Iterator[tuple[Model, s
     from contextlib import closing
 
     from archlint.errors import ReadError
+    from archlint.evidence import Evidence
     from archlint.facts import build
     from archlint.readers import open_model
 
     try:
-        with open_model(path) as model, closing(build(model, target)) as connection:
-            yield model, connection
+        with open_model(path) as model, closing(build(model, Evidence(target))) as facts:
+            yield model, facts.connection
     except ReadError as error:
         raise ReadError(f"{path}: {error}") from error
 

@@ -1,5 +1,5 @@
 """What rules can ask: the analyses of a model as tables. `schema.sql` is the manual."""
 
-from archlint.facts.store import absent, build, schema
+from archlint.facts.store import Facts, build, schema
 
-__all__ = ["absent", "build", "schema"]
+__all__ = ["Facts", "build", "schema"]

@@ -12,34 +12,16 @@ from archlint.analyses.parameters import Parameters, parameters
 from archlint.analyses.shapes import infer
 from archlint.analyses.trails import Link, Trail, trails
 from archlint.analyses.wiring import wire
+from archlint.evidence import Evidence
 from archlint.facts import measures
 from archlint.facts.settings import settings
 from archlint.graph import Layer, Loss, Model, Node, Optimizer, Tensor
-from archlint.targets import Target
 
 Row = dict[str, Any]
 
 _TRAITS = ("affine", "recurrent", "norm", "merge", "pass_through", "stochastic", "opaque", "weighted")
 
 _SOFTMAXES = ("softmax", "log_softmax")
-
-
-def rows(model: Model, target: Target | None = None) -> dict[str, list[Row]]:
-    """The rows of every table, by the table's name."""
-    study = Study(model, target)
-    return {
-        "layer": [study.layer(index) for index in range(len(model.layers))],
-        "edge": _distinct(study.edges()),
-        "link": _distinct(study.link(link) for link in study.links),
-        "output": list(study.outputs()),
-        "metric": list(study.metrics()),
-        "sliding": list(study.sliding()),
-        "field": list(study.fields()),
-        "model": [study.model_row()],
-        "node": list(study.nodes()),
-        "tensor": list(study.tensors()),
-        "operand": _distinct(study.operands()),
-    }
 
 
 def _distinct(found: Iterable[Row]) -> list[Row]:
@@ -52,13 +34,36 @@ class Study:
     """All analyses of one model, and the rows that come out of them."""
 
     model: Model
-    target: Target | None = None
+    evidence: Evidence
 
     def __post_init__(self) -> None:
         self.wiring = wire(self.model)
         self.shapes = infer(self.model)
         self.flow: Flow = flow(self.wiring)
         self.trails, self.links = trails(self.wiring, self.shapes)
+
+    def tables(self) -> dict[str, list[Row]]:
+        """The rows of every table, by the table's name."""
+        return {
+            "layer": [self.layer(index) for index in range(len(self.model.layers))],
+            "edge": _distinct(self.edges()),
+            "link": _distinct(self.link(link) for link in self.links),
+            "output": list(self.outputs()),
+            "metric": list(self.metrics()),
+            "sliding": list(self.sliding()),
+            "field": list(self.fields()),
+            "model": [self.model_row()],
+            "node": list(self.nodes()),
+            "tensor": list(self.tensors()),
+            "operand": _distinct(self.operands()),
+        }
+
+    def withheld(self) -> dict[str, str]:
+        """The marks in the schema of facts that the evidence does not give, each with the reason."""
+        return {
+            "weights": "the stored weights were not read",
+            "data": "no training data was given; name it with --data",
+        }
 
     @cached_property
     def parameters(self) -> list[Parameters]:
@@ -233,7 +238,7 @@ class Study:
             "format": model.format,
             "producer": model.producer,
             "producer_version": model.producer_version,
-            "target": self.target,
+            "target": self.evidence.target,
             "stage": model.stage,
             "compiled": model.training is not None,
             "layers": len(model.layers),
@@ -242,6 +247,9 @@ class Study:
             "params": _total(found.count for found in self.parameters),
             "trainable_params": _total(found.trainable for found in self.parameters),
             "dtype_policy": next((layer.args.get("dtype") for layer in kernels), None),
+            "adaptive": optimizer.name != "sgd",
+            "trained": None,
+            "samples": None,
             "optimizer": compiled.pop("name") or None,
             **compiled,
             **self._versions(),

@@ -4,7 +4,9 @@
 -- file"; a comparison with NULL is never true, so a rule that needs an unknown value stays silent. A column whose
 -- comment begins with [training] is only there when the file carries a training configuration; [shape] only when
 -- the file tells the shape of its inputs. Otherwise every rule that reads such a column is reported as not checked.
--- [onnx] columns and tables are filled for ONNX files only; they are NULL or empty for Keras files.
+-- [onnx] columns and tables are filled for ONNX files only; they are NULL or empty for Keras files. [weights]: only when
+-- the stored weights were read (--weights), [data]: only when training data was given (--data); otherwise rules that
+-- read them are reported as not checked, too.
 -- Names are those of Keras 3 and ONNX in snake_case, whatever dialect the file was written in.
 
 -- One row: the file as a whole.
@@ -36,7 +38,12 @@ CREATE TABLE model (
     nodes            INTEGER,           -- [onnx] nodes of the graph, functions unfolded
     lifted           INTEGER,           -- [onnx] nodes whose meaning is known: they are part of a layer that is not opaque,
                                         -- or work out constants and shapes
-    gradients        INTEGER            -- [onnx] 1: the graph computes gradients or carries a training procedure
+    gradients        INTEGER,           -- [onnx] 1: the graph computes gradients or carries a training procedure
+    adaptive         INTEGER NOT NULL,  -- 0: it is compiled with plain SGD, with or without momentum; 1: with an optimizer that
+                                        -- scales its steps (Adam …), or the file does not say
+    trained          INTEGER,           -- 1: its kernels have visibly left their initialization; 0: they are as drawn; NULL: not
+                                        -- known, as the stored weights were not read
+    samples          INTEGER            -- of the training data given with --data; NULL: none was given
 ) STRICT;
 
 -- One row per layer, in topological order. A layer that is called several times (shared) has one row.
@@ -263,4 +270,99 @@ CREATE TABLE operand (
     safe_low       REAL,                -- below it the operation gives NaN; NULL: nowhere
     safe_high      REAL,                -- above it the operation gives NaN, or more than `dtype` can hold; NULL: nowhere
     safe_zero      INTEGER NOT NULL     -- 0: it is infinite at zero
+) STRICT;
+
+-- One row per layer: what is predicted of its first output at initialization, in training mode, for standardized
+-- inputs (mean 0, mean square 1; raw bytes where the model rescales them itself), in expectation over weights and data.
+-- Nothing is run. Error bars: rms and std within a factor of 1.4, gradients of 2. Source: signal propagation, He et al.
+-- 2015, Poole et al. 2016, Schoenholz et al. 2017.
+CREATE TABLE signal (
+    layer          INTEGER NOT NULL REFERENCES layer, -- [shape]
+    certainty      TEXT NOT NULL,       -- [shape] exact: all before it is understood; partial: something before it is not, and was taken to
+                                        -- hand on a standardized signal; unknown: nothing can be said of the layer itself
+    mean           REAL,                -- [shape] E[x]; NULL where unknown, like all that follow
+    std            REAL,                -- [shape] over samples, positions and units
+    rms            REAL,                -- [shape] square root of E[x²]
+    input_std      REAL,                -- [shape] the part of it that depends on the sample: standard deviation over samples of one unit
+    gain           REAL,                -- [shape] rms over that of its first input
+    gradient       REAL,                -- [shape] norm of the gradient at its output, relative to that at the model's outputs (before their
+                                        -- final activation)
+    gradient_certainty TEXT NOT NULL,   -- [shape] exact | partial | unknown: likewise, by what comes behind
+    horizon        REAL                 -- [shape] recurrent layers: steps after which 1/e of a state is left
+) STRICT;
+
+-- How well the model can start to learn, predicted from `signal`; one row as it is (remedy none) and, where that is not
+-- well, one for each change that may help. No row where something on the way is not exact: partial predictions
+-- judge nobody. Grades are those of 490 measured trainings of plain nets, by the ratio of gradients from the first layer with
+-- a kernel to the output.
+CREATE TABLE prospect (
+    remedy         TEXT NOT NULL,       -- [shape] none | initializers (every kernel drawn for the activation behind it: He, LeCun or Glorot) |
+                                        -- relu (hidden sigmoids and tanhs are ReLUs drawn by He) | norm (batch norm behind every
+                                        -- hidden kernel)
+    first          INTEGER NOT NULL REFERENCES layer, -- [shape] the first trainable layer with a kernel
+    last           INTEGER NOT NULL REFERENCES layer, -- [shape] the layer whose value the output layer reads
+    head           INTEGER NOT NULL REFERENCES layer, -- [shape] the output layer
+    gradient       REAL NOT NULL,       -- [shape] norm of the gradient at first's output, relative to that at head's
+    input_std      REAL NOT NULL,       -- [shape] of what head reads
+    normed         INTEGER NOT NULL,    -- [shape] 1: a norm follows every hidden kernel, so the gradient is not graded
+    grade          TEXT NOT NULL        -- [shape] trains | weak | risky | fails
+) STRICT;
+
+-- One row per stored weight: what one pass over its numbers shows. Statistics leave out what is not finite.
+CREATE TABLE weight (
+    layer          INTEGER REFERENCES layer, -- [weights] NULL: it belongs to no layer that was recognised
+    name           TEXT NOT NULL,       -- [weights] as in Keras 3: kernel, bias, gamma, moving_mean, query/kernel …; else the file's own
+    shape          TEXT NOT NULL,       -- [weights] `3x3x64x128` as stored
+    dtype          TEXT NOT NULL,       -- [weights] float32 …
+    elements       INTEGER NOT NULL,    -- [weights]
+    bytes          INTEGER NOT NULL,    -- [weights] in memory
+    nans           INTEGER,             -- [weights] elements that are not a number
+    infinities     INTEGER,             -- [weights]
+    absmax         REAL,                -- [weights] greatest magnitude; NULL: nothing finite
+    mean           REAL,                -- [weights]
+    std            REAL,                -- [weights]
+    magnitude      REAL,                -- [weights] mean of |w|
+    zeros          REAL,                -- [weights] share of elements that are exactly 0
+    units          INTEGER,             -- [weights] kernels: output units or filters it has
+    dead_units     INTEGER,             -- [weights] kernels: units none of whose magnitudes reaches 1e-6
+    alike          INTEGER,             -- [weights] kernels: 1: all units have the same numbers
+    small          INTEGER,             -- [weights] moving_variance: elements below 1e-5
+    constant       REAL,                -- [weights] the number that all elements are; NULL: they differ
+    digest         TEXT,                -- [weights] equal for equal numbers and shapes; NULL below 16 elements
+    drawn_std      REAL,                -- [weights] kernels: standard deviation that its declared initializer gives; NULL: not known
+    drawn_magnitude REAL,               -- [weights] kernels: mean of |w| that it gives
+    drawn_fit      REAL                 -- [weights] kernels of at least 256: p-value of a Kolmogorov-Smirnov test against the
+                                        -- declared initializer, 0 beyond its bounds; NULL: not testable
+) STRICT;
+
+-- One row if training data was given: the file as a whole.
+CREATE TABLE data (
+    name           TEXT NOT NULL,       -- [data] the file's name
+    samples        INTEGER NOT NULL,    -- [data]
+    validation     INTEGER              -- [data] samples set apart for validation; NULL: none
+) STRICT;
+
+-- One row per feature of an input: per column of a table, per channel of a map, over all else.
+CREATE TABLE feature (
+    layer          INTEGER NOT NULL REFERENCES layer, -- [data] the input it goes to
+    number         INTEGER NOT NULL,    -- [data] place on the last axis, from 0
+    name           TEXT,                -- [data] the table's name of it; NULL: it has none
+    mean           REAL,                -- [data] of the finite values; NULL: there are none
+    std            REAL,                -- [data]
+    low            REAL,                -- [data] least
+    high           REAL,                -- [data] greatest
+    missing        INTEGER NOT NULL,    -- [data] values that are NaN or infinite
+    whole          INTEGER NOT NULL     -- [data] 1: all values are whole numbers
+) STRICT;
+
+-- One row per output: what it is to learn.
+CREATE TABLE target (
+    output         INTEGER NOT NULL REFERENCES output, -- [data]
+    kind           TEXT NOT NULL,       -- [data] labels (whole numbers, one per sample) | one_hot | multi_hot (rows of 0 and 1) |
+                                        -- distribution (rows that sum to 1) | real
+    width          INTEGER NOT NULL,    -- [data] size of the last axis; 1 for labels
+    classes        INTEGER,             -- [data] different labels, or columns of one_hot that occur; NULL for the rest
+    low            REAL,                -- [data] least finite value
+    high           REAL,                -- [data] greatest
+    missing        INTEGER NOT NULL     -- [data] values that are NaN or infinite
 ) STRICT;

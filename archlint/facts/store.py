@@ -1,20 +1,16 @@
 """The facts as a SQLite database in memory."""
 
+import re
 import sqlite3
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 
-from archlint.facts.rows import Row, rows
+from archlint.evidence import Evidence
+from archlint.facts.rows import Row, Study
 from archlint.graph import Model
-from archlint.targets import Target
 
-_SHAPE_FACTS = {
-    "layer": "init_gain steps input_shape output_shape rank features positions fan_in fan_out params trainable_params",
-    "output": "units softmax_units rank like_input",
-    "sliding": "places",
-    "field": "layer axis input_size incoming_least incoming_most least most jump",
-}
 _INDEXES = """
     CREATE INDEX edge_src ON edge(src);
     CREATE INDEX edge_dst ON edge(dst);
@@ -28,6 +24,8 @@ _INDEXES = """
     CREATE INDEX sliding_layer ON sliding(layer);
     CREATE INDEX field_layer ON field(layer);
     CREATE INDEX operand_layer ON operand(layer);
+    CREATE INDEX signal_layer ON signal(layer);
+    CREATE INDEX weight_layer ON weight(layer);
 """
 """Without them a rule that looks for a link of each layer takes time quadratic in the layers."""
 
@@ -41,25 +39,50 @@ def schema() -> str:
     return Path(__file__).with_name("schema.sql").read_text("utf-8")
 
 
-def build(model: Model, target: Target | None = None) -> sqlite3.Connection:
-    """A database of all facts about a model, and the runtime it is meant for. The caller closes it."""
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of one model: the tables, and the facts (`table.column`) that cannot be known, with the reason."""
+
+    connection: sqlite3.Connection
+    absent: Mapping[str, str]
+
+    def close(self) -> None:
+        """Let go of the tables."""
+        self.connection.close()
+
+
+@lru_cache
+def marked(mark: str) -> tuple[str, ...]:
+    """The facts (`table.column`) whose comment in the schema begins with `[mark]`."""
+    found, table = [], ""
+    for line in schema().splitlines():
+        if head := re.match(r"CREATE TABLE (\w+)", line):
+            table = head[1]
+        elif column := re.match(rf" +(\w+) .*-- \[{mark}\]", line):
+            found.append(f"{table}.{column[1]}")
+    return tuple(found)
+
+
+def build(model: Model, evidence: Evidence | None = None) -> Facts:
+    """All facts about a model, in a database in memory. The caller closes it."""
+    study = Study(model, evidence or Evidence())
     connection = sqlite3.connect(":memory:")
     connection.executescript(schema())
-    tables = rows(model, target)
+    tables = study.tables()
     for table, found in tables.items():
         _insert(connection, table, found)
     connection.executescript(_INDEXES)
     connection.create_function("reaches", 2, _Reach(tables["edge"]), deterministic=True)
-    return connection
+    withheld = {fact: why for mark, why in study.withheld().items() for fact in marked(mark)}
+    return Facts(connection, {**model.absent, **_unshaped(connection), **withheld})
 
 
-def absent(model: Model, connection: sqlite3.Connection) -> Mapping[str, str]:
-    """The facts (`table.column`) that this file cannot supply, each with the reason."""
-    missing = dict(model.absent)
+def _unshaped(connection: sqlite3.Connection) -> Mapping[str, str]:
+    """The facts that need shapes, where there are none."""
+    missing: dict[str, str] = {}
     (shapes,) = connection.execute("SELECT count(output_shape) FROM layer").fetchone()
     if not shapes:
-        shaped = (f"{table}.{fact}" for table, facts in _SHAPE_FACTS.items() for fact in facts.split())
-        missing |= dict.fromkeys(shaped, _NO_SHAPES)
+        missing |= dict.fromkeys(marked("shape"), _NO_SHAPES)
     (params,) = connection.execute("SELECT params FROM model").fetchone()
     if params is None:
         missing |= dict.fromkeys(("model.params", "model.trainable_params"), _NO_TOTAL if shapes else _NO_SHAPES)

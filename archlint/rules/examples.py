@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from archlint import facts
 from archlint.errors import PageError, ReadError, UsageError
+from archlint.evidence import Evidence
 from archlint.graph import Model
 from archlint.readers import open_model
 from archlint.readers.keras import from_attributes
@@ -40,8 +41,8 @@ def build(rule: Rule, example: Example) -> Specimen:
     place = f"{rule.path}:{example.line}"
     try:
         with _model(rule, example, place) as model:
-            connection = facts.build(model, example.target)
-            return Specimen(example, connection, facts.absent(model, connection))
+            built = facts.build(model, Evidence(example.target))
+            return Specimen(example, built.connection, built.absent)
     except ReadError as error:
         raise PageError(f"{place}: the example cannot be read: {error}") from error
 
