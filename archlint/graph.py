@@ -151,6 +151,7 @@ class Optimizer:
     clipvalue: float | None = None
     global_clipnorm: float | None = None
     weight_decay: float | None = None
+    loss_scaled: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,12 +164,21 @@ class Loss:
 
 
 @dataclass(frozen=True, slots=True)
+class Metric:
+    """A metric: its snake_case name, the value above which an output counts as a yes, from_logits if any."""
+
+    name: str
+    threshold: float | None = None
+    from_logits: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Training:
     """How the model was compiled. `losses` and `metrics` hold one entry per output of the model."""
 
     optimizer: Optimizer | None = None
     losses: tuple[Loss | None, ...] = ()
-    metrics: tuple[tuple[str, ...], ...] = ()
+    metrics: tuple[tuple[Metric, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,10 +186,10 @@ class StoredWeight:
     """A weight whose numbers are in the file; they are read when `read` is called, and not before.
 
     `layer` is the layer it belongs to (None: none that was recognised), `path` the layer's path as the file says it,
-    `name` that of `Weight`, else the file's own. `shape` is as stored; `unit_axis` is the axis of the layer's units in it
-    (None: it has none, or they are not known). `nbytes` is what its numbers take in memory.
+    `name` that of `Weight`, else the file's own. `shape` is as stored; `unit_axis` is the axis of the layer's units in
+    it (None: it has none, or they are not known). `nbytes` is what its numbers take in memory.
 
-    `read` raises ReadError where the file does not hold what it declares.
+    `read` raises ReadError where the file does not hold what it declares; always where `unreadable` says why not.
     """
 
     layer: int | None
@@ -190,6 +200,7 @@ class StoredWeight:
     nbytes: int
     read: "Callable[[], NDArray[Any]]"
     unit_axis: int | None = None
+    unreadable: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,8 +260,7 @@ class Model:
     """A whole model. `calls` are in topological order, `layers` in the order of their first call.
 
     `absent` names the facts the file cannot supply (`model.optimizer`), each with the reason in words.
-    `weight_shapes` reads, on demand, the shapes of the stored weights by layer path, and `stored` lists them all, with
-    the means to read their numbers. `shapes` are those of all
+    `stored` lists, on demand, all weights in the file, with the means to read their numbers. `shapes` are those of all
     tensors, where the reader has to know them anyway; None: they follow from the layers' settings. `stage` is
     `training` for a model that can be trained as it is, `inference` for one that was exported to be run.
     """
@@ -264,7 +274,6 @@ class Model:
     outputs: tuple[Output, ...]
     training: Training | None = None
     absent: Mapping[str, str] = field(default_factory=dict)
-    weight_shapes: Callable[[], Mapping[str, tuple[Shape, ...]]] = dict
     stored: Callable[[], tuple[StoredWeight, ...]] = tuple
     shapes: Mapping[Tensor, Shape] | None = None
     stage: str = "training"

@@ -33,6 +33,25 @@ ZIP_MEMBERS = 10_000
 READ_BYTES = 64 * MIB
 """Bytes that parsing a file may read in all, weights excluded. Largest seen: below 5 MB."""
 
+UNPACKED_RATIO = 100
+"""How many times longer than it is packed a weight, or a file of them, may be. Trained weights shrink by a tenth."""
+
+UNPACKED_FILE = 2048 * MIB
+"""Bytes of a packed file of weights; reading it from any place takes a twentieth of that in memory. Keras never
+packs it."""
+
+UNPACKED_FREELY = 64 * MIB
+"""Bytes that may be unpacked from however few: weights that are all zero pack a thousand times shorter."""
+
+UNPACKED_BYTES = 512 * MIB
+"""Bytes of a weight that is packed within its file, which has to be unpacked as a whole. Keras never packs weights."""
+
+CHUNK_BYTES = 64 * MIB
+"""Bytes of one piece of such a weight. h5py makes pieces of 1 MiB at most."""
+
+HDF5_CHUNKS = 100_000
+"""Pieces of such a weight. h5py makes 65,536 of 1 GiB."""
+
 HDF5_OBJECTS = 100_000
 """Groups and datasets that are looked at in one file. Largest seen: about 10,000."""
 
@@ -40,8 +59,19 @@ ONNX_MEMORY = 512 * MIB
 """Bytes that the structure of an ONNX model may take in memory, as estimated before it is parsed; its tensors are never
 read. 5,000 nodes with all that PyTorch writes about them take 110 MB."""
 
+INTEGER_BYTES = 16 * MIB
+"""Bytes of a tensor that is written as a list of integers of varying length, which takes 30 times as much to decode.
+Since 2017 every exporter writes weights as raw bytes; before, half floats were written so."""
+
 ONNX_DEPTH = 90
 """Messages within messages of an ONNX model; protobuf gives up at 100. Deepest seen: 13, a loop in a loop."""
 
+WEIGHT_BYTES = 256 * MIB
+"""Numbers of stored weights that are read without being asked for: what takes a fifth of a second. Of
+keras.applications VGG, NASNetLarge, EfficientNetV2L and the three largest ConvNeXts have more."""
+
 SECONDS = 60
-"""Time for one file."""
+"""Time for one file, its weights as they are read by default included."""
+
+WEIGHT_RATE = 20 * MIB
+"""Bytes of file for which another second is given where all weights are read: a slow disk, or one over a network."""

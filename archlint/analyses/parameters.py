@@ -1,12 +1,12 @@
 """How many parameters each layer has, and the fans of its kernel: by its settings, else as stored in the file."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from math import prod
 
 from archlint.analyses.weights import declared_weights, fans, kernel
 from archlint.analyses.wiring import Wiring
-from archlint.graph import Layer, Shape, Tensor, Weight, release
+from archlint.graph import Layer, Model, Shape, Tensor, Weight, release
 
 _WEIGHTLESS = frozenset({"lambda", "operation"})
 """Opaque in what they compute, but functions: they hold no weights."""
@@ -27,10 +27,10 @@ def parameters(wiring: Wiring, shapes: Mapping[Tensor, Shape]) -> list[Parameter
     model = wiring.model
     declared = [_declared(wiring, index, shapes) for index in range(len(model.layers))]
     # Reading what is stored costs time, so it is asked only for what the settings do not tell.
-    stored = model.weight_shapes() if any(weights is None for weights in declared) else {}
+    stored = _from_file(model) if any(weights is None for weights in declared) else {}
     return [
-        _measured(layer, _from_file(stored.get(layer.name)) if weights is None else weights)
-        for layer, weights in zip(model.layers, declared, strict=True)
+        _measured(layer, stored.get(index) if weights is None else weights)
+        for index, (layer, weights) in enumerate(zip(model.layers, declared, strict=True))
     ]
 
 
@@ -45,12 +45,21 @@ def _declared(wiring: Wiring, index: int, shapes: Mapping[Tensor, Shape]) -> tup
     )
 
 
-def _from_file(shapes: Iterable[Shape] | None) -> tuple[Weight, ...] | None:
-    if shapes is None:
-        return None
-    known = [tuple(size or 0 for size in shape) for shape in shapes]
-    largest = max(known, key=prod, default=())
-    return tuple(Weight("kernel" if shape is largest and len(shape) > 1 else "stored", shape, True) for shape in known)
+def _from_file(model: Model) -> dict[int, tuple[Weight, ...]]:
+    """The weights of each layer that the file has some of; which of them are trained is not in the file."""
+    found: dict[int, list[Weight]] = {}
+    for stored in model.stored():
+        if stored.layer is not None:
+            found.setdefault(stored.layer, []).append(Weight(stored.name, stored.shape))
+    return {layer: _with_kernel(weights) for layer, weights in found.items()}
+
+
+def _with_kernel(weights: list[Weight]) -> tuple[Weight, ...]:
+    """The weights, the largest of which is the kernel if none is called so."""
+    largest = max(weights, key=lambda weight: prod(weight.shape))
+    if kernel(weights) is None and len(largest.shape) > 1:
+        weights = [replace(weight, name="kernel") if weight is largest else weight for weight in weights]
+    return tuple(weights)
 
 
 def _measured(layer: Layer, weights: tuple[Weight, ...] | None) -> Parameters:

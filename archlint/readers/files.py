@@ -3,34 +3,44 @@
 import errno
 import os
 import stat
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from archlint.errors import ReadError
-from archlint.limits import READ_BYTES
+from archlint.limits import MIB, READ_BYTES
 
 HEAD = 4104
 """Bytes that are read on opening: enough for every signature, also that of HDF5 behind a user block of 4 KiB."""
 
 
-@dataclass(slots=True)
-class OpenFile:
-    """A regular file, opened for reading: a binary file object over `pread`, with size and leading bytes known."""
+class Source(ABC):
+    """Bytes that are read by position; to a parser, a binary file object."""
 
-    path: Path
-    descriptor: int
     size: int
-    head: bytes
-    position: int = 0
-    budget: int = READ_BYTES
+    position: int
+    budget: int
 
+    @abstractmethod
     def pread(self, length: int, offset: int) -> bytes:
-        """Up to `length` bytes at `offset`; fewer at the end of the file."""
-        if offset < 0 or length <= 0:
-            return b""
-        return _pread(self.descriptor, min(length, max(0, self.size - offset)), offset)
+        """Up to `length` bytes at `offset`; fewer at the end."""
+
+    @abstractmethod
+    def readinto(self, buffer: memoryview, offset: int) -> int:
+        """Fill a buffer of bytes with those from `offset` on; how many there were."""
+
+    def fill(self, buffer: memoryview, offset: int) -> None:
+        """Fill a buffer of bytes with the numbers of a weight, which begin at `offset`.
+
+        They count against no budget, as the buffer is already there.
+
+        Raises:
+            ReadError: the file ends before.
+        """
+        if not 0 <= offset <= self.size - len(buffer) or self.readinto(buffer, offset) < len(buffer):
+            raise ReadError("its weights are cut short; save or download it again")
 
     def read(self, length: int = -1) -> bytes:
         """The next `length` bytes (all that is left if negative).
@@ -58,6 +68,49 @@ class OpenFile:
     def seekable(self) -> bool:
         """Always: it is a regular file."""
         return True
+
+
+@dataclass(slots=True)
+class OpenFile(Source):
+    """A regular file, opened for reading, with size and leading bytes known; or the part of one from `start` on."""
+
+    path: Path
+    descriptor: int
+    size: int
+    head: bytes
+    position: int = 0
+    budget: int = READ_BYTES
+    start: int = 0
+
+    def pread(self, length: int, offset: int) -> bytes:
+        """Up to `length` bytes at `offset`; fewer at the end of the file."""
+        if offset < 0 or length <= 0:
+            return b""
+        return _pread(self.descriptor, min(length, max(0, self.size - offset)), self.start + offset)
+
+    def readinto(self, buffer: memoryview, offset: int) -> int:
+        """Fill a buffer of bytes with those from `offset` on, without a copy; how many there were."""
+        done, wanted = 0, min(len(buffer), max(0, self.size - offset))
+        while done < wanted:  # one call reads 2 GiB at most
+            count = _preadv(self.descriptor, buffer[done:wanted], self.start + offset + done)
+            if not count:
+                break
+            done += count
+        return done
+
+    def part(self, start: int, size: int) -> "OpenFile":
+        """A part of this file as a file of its own, with a budget of its own."""
+        size = max(0, min(size, self.size - start))
+        head = self.pread(min(HEAD, size), start)
+        return OpenFile(self.path, self.descriptor, size, head, start=self.start + start)
+
+
+def _preadv(descriptor: int, buffer: memoryview, offset: int) -> int:
+    if hasattr(os, "preadv"):
+        return os.preadv(descriptor, [buffer], offset)
+    read = _pread(descriptor, min(len(buffer), MIB), offset)
+    buffer[: len(read)] = read
+    return len(read)
 
 
 def _pread(descriptor: int, length: int, offset: int) -> bytes:

@@ -1,5 +1,7 @@
 """HDF5 through pyfive, guarded: our own descriptor and its byte budget, one typed error for whatever parsing raises.
 
+pyfive reads what describes the file; the numbers of its datasets are read here, as they lie there.
+
 pyfive is pure Python, so a damaged file ends in an exception; libhdf5 (h5py) can crash or hang the whole process on
 one flipped byte.
 """
@@ -11,22 +13,49 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import prod
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from archlint.errors import ReadError
-from archlint.graph import Shape
-from archlint.limits import HDF5_OBJECTS
-from archlint.readers.files import OpenFile
+from archlint.limits import HDF5_OBJECTS, NAME_LENGTH
+from archlint.readers.files import Source
+from archlint.readers.hdf5_chunks import Chunked, read_chunks
+from archlint.shape_terms import believable
 
 _DAMAGED = "it is an HDF5 file, but damaged or cut short ({reason}); save or download it again"
 
 
+_COMPACT, _CONTIGUOUS, _CHUNKED = range(3)
+"""Classes of layout; the next one is a virtual dataset, whose numbers are in other files."""
+
+_EXTERNAL_FILES = 7
+"""The message of a dataset's header that names other files, which hold its numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Numbers in the file: where in its groups they are, and what they take in memory once `read` has read them.
+
+    `read` raises ReadError where the file does not hold what it declares.
+    """
+
+    path: str
+    shape: tuple[int, ...]
+    dtype: str
+    nbytes: int
+    read: Callable[[], NDArray[Any]]
+
+
 @dataclass(frozen=True, slots=True)
 class Hdf5:
-    """An open HDF5 file: attributes of the root, and the shapes of the datasets below it."""
+    """An open HDF5 file: attributes of the root, and the datasets below it."""
 
     _file: Any
+    _source: Source
 
     def names(self) -> list[str]:
         """Names of the objects in the root group."""
@@ -45,12 +74,28 @@ class Hdf5:
             return value
         raise ReadError(_DAMAGED.format(reason=f"its attribute {name} is no text"))
 
-    def datasets(self) -> list[tuple[str, Shape]]:
-        """Path and shape of every dataset, following no link."""
+    def datasets(self) -> list[Dataset]:
+        """Every dataset of numbers, following no link."""
         with _parsing():
-            return list(self._datasets())
+            members = [found for found in self._members() if _is_numeric(found[2])]
+            datasets = [self._dataset(*found) for found in members]
+            if sum(self._plain_size(member) for _, _, member in members) > self._source.size:
+                raise ReadError("its datasets are longer than the file, so it is cut short; save or download it again")
+            return datasets
 
-    def _datasets(self) -> Iterator[tuple[str, Shape]]:
+    def _plain_size(self, member: Any) -> int:
+        """The bytes that a dataset takes in the file, if they are there as they are."""
+        if member.id.layout_class != _CONTIGUOUS or member.id.data_offset >= self._source.size:
+            return 0
+        return int(prod(member.shape) * member.dtype.itemsize)
+
+    def paths(self) -> list[str]:
+        """The path of every dataset, following no link."""
+        with _parsing():
+            return [path for path, _, member in self._members() if hasattr(member, "shape")]
+
+    def _members(self) -> Iterator[tuple[str, int, Any]]:
+        """Every object in the file with its path and address."""
         pending = [("", self._file)]
         seen: set[int] = set()
         while pending:
@@ -64,21 +109,75 @@ class Hdf5:
                 member = group.get_lazy_view(name)
                 if len(seen) > HDF5_OBJECTS:
                     raise ReadError("it holds more HDF5 objects than any honest model; it was not read further")
-                if hasattr(member, "shape"):
-                    yield f"{path}/{name}"[1:], tuple(int(size) for size in member.shape)
-                elif hasattr(member, "attrs"):
+                if len(path) + len(name) > NAME_LENGTH:
+                    raise ReadError(f"the path of a dataset in it is longer than {NAME_LENGTH:,} characters; rename it")
+                yield f"{path}/{name}"[1:], address, member
+                if hasattr(member, "attrs") and not hasattr(member, "shape"):
                     pending.append((f"{path}/{name}", member))
 
+    def _dataset(self, path: str, address: int, member: Any) -> Dataset:
+        dtype, shape = member.dtype, tuple(int(size) for size in member.shape)
+        if not believable(shape):
+            raise ReadError(f"its dataset {path!r} is larger than any memory; save the model again")
+        made = np.dtype(np.float32) if dtype == _BFLOAT16 else dtype
 
-def open_hdf5(file: OpenFile) -> Hdf5:
-    """The HDF5 file behind an open file.
+        def read() -> NDArray[Any]:
+            with _parsing():
+                found = self._read(path, address, member, shape)
+            return _as_float(found) if dtype == _BFLOAT16 else found.astype(dtype.newbyteorder("="), copy=False)
+
+        name = "bfloat16" if dtype == _BFLOAT16 else dtype.name
+        return Dataset(path, shape, name, prod(shape) * made.itemsize, read)
+
+    def _read(self, path: str, address: int, member: Any, shape: tuple[int, ...]) -> NDArray[Any]:
+        """The numbers of a dataset as they are stored."""
+        layout, base = member.id.layout_class, self._file.userblock_size
+        header = self._file._get_dataobjects(address)
+        if layout > _CHUNKED or header.find_msg_type(_EXTERNAL_FILES):
+            raise ReadError(f"the numbers of its dataset {path!r} are in another file, which is never opened")
+        if layout == _COMPACT:
+            return np.frombuffer(member.id._data, member.dtype, prod(shape)).reshape(shape)
+        if layout == _CONTIGUOUS:
+            return _contiguous(self._source, member.id.data_offset + base, member.dtype, shape)
+        filters = [found["filter_id"] for found in member.id.filter_pipeline or ()]
+        index = member.id._index_params.chunk_address
+        return read_chunks(self._source, Chunked(path, member.dtype, shape, member.chunks, index, base, filters))
+
+
+def _contiguous(source: Source, offset: int, dtype: "np.dtype[Any]", shape: tuple[int, ...]) -> NDArray[Any]:
+    size = prod(shape) * dtype.itemsize
+    if size and offset > source.size - size:
+        raise ReadError("its weights are cut short; save or download it again")
+    raw = np.empty(size, np.uint8)
+    if size:
+        source.fill(raw.data, offset)
+    return raw.view(dtype).reshape(shape)
+
+
+_BFLOAT16 = np.dtype("V2")
+"""How bfloat16 is stored, which is no type of HDF5's: two bytes without a meaning."""
+
+
+def _is_numeric(member: Any) -> bool:
+    """Whether an object is a dataset of numbers."""
+    dtype = getattr(member, "dtype", None)
+    return isinstance(dtype, np.dtype) and (dtype.kind in "fiub" or dtype == _BFLOAT16)
+
+
+def _as_float(stored: NDArray[Any]) -> NDArray[np.float32]:
+    """Numbers in bfloat16, which are the upper halves of those in float32."""
+    return (stored.view("<u2").astype(np.uint32) << 16).view(np.float32)
+
+
+def open_hdf5(source: Source) -> Hdf5:
+    """The HDF5 file in a source of bytes.
 
     Raises:
         ReadError: not an HDF5 file, or one that cannot be parsed.
     """
     pyfive = _pyfive()
     with _parsing():
-        return Hdf5(pyfive.File(file))
+        return Hdf5(pyfive.File(source), source)
 
 
 @contextmanager

@@ -2,11 +2,12 @@
 
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from archlint.errors import ReadError
-from archlint.graph import Model, Shape
+from archlint.graph import Model
 from archlint.limits import JSON_BYTES, ZIP_MEMBERS
 from archlint.readers import strict_json
 from archlint.readers.files import OpenFile
@@ -14,8 +15,9 @@ from archlint.readers.keras import from_attributes
 from archlint.readers.strict_json import Json
 
 if TYPE_CHECKING:
-    from archlint.readers.hdf5 import Hdf5
+    from archlint.readers.hdf5 import Dataset, Hdf5
 
+_WEIGHTS = "model.weights.h5"
 _WEIGHTS_ONLY = (
     "it holds weights only, no architecture, so there is nothing to judge; "
     "save the whole model with model.save('name.keras')"
@@ -35,20 +37,12 @@ def read_h5(file: OpenFile) -> Model:
     if config is None:
         raise ReadError(_without_config(hdf5))
 
-    def weight_shapes() -> Mapping[str, tuple[Shape, ...]]:
-        by_layer: dict[str, list[Shape]] = {}
-        for path, shape in hdf5.datasets():
-            parts = path.split("/")
-            if parts[0] == "model_weights" and len(parts) > 2:
-                by_layer.setdefault(parts[1], []).append(shape)
-        return {name: tuple(shapes) for name, shapes in by_layer.items()}
-
     attributes: dict[str, Json] = {"model_config": strict_json.loads(config, "model_config")}
     compiled = hdf5.attribute("training_config")
     if compiled is not None:
         attributes["training_config"] = strict_json.loads(compiled, "training_config")
     attributes["keras_version"] = _text(hdf5.attribute("keras_version"))
-    return from_attributes(attributes, "keras_h5", weight_shapes)
+    return from_attributes(attributes, "keras_h5", hdf5.datasets)
 
 
 def read_keras(file: OpenFile) -> Model:
@@ -57,20 +51,37 @@ def read_keras(file: OpenFile) -> Model:
     Raises:
         ReadError: the archive is damaged, or no Keras model.
     """
-    try:
-        with zipfile.ZipFile(file) as archive:
-            members = _json_members(archive)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise ReadError(
-            f"it begins as a zip archive, but is damaged or cut short ({error}); save or download it again"
-        ) from error
+    with _unzipping(), zipfile.ZipFile(file) as archive:
+        members = _json_members(archive)
+        weights = [member for member in archive.infolist() if member.filename.lower() == _WEIGHTS]
     if "config.json" not in members:
         raise ReadError("it is a zip archive, but no Keras model: it has no config.json; give a .keras file")
     config, metadata = members["config.json"], members.get("metadata.json")
     version = metadata.get("keras_version") if isinstance(metadata, dict) else None
     compiled = config.get("compile_config") if isinstance(config, dict) else None
     attributes = {"model_config": config, "training_config": compiled, "keras_version": version}
-    return from_attributes(attributes, "keras_zip")
+    return from_attributes(attributes, "keras_zip", lambda: _datasets(file, weights))
+
+
+@contextmanager
+def _unzipping() -> Iterator[None]:
+    try:
+        yield
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError, ValueError) as error:
+        raise ReadError(
+            f"it begins as a zip archive, but is damaged or cut short ({error}); save or download it again"
+        ) from error
+
+
+def _datasets(file: OpenFile, weights: list[zipfile.ZipInfo]) -> "list[Dataset]":
+    """The datasets of the HDF5 file in an archive, which has none if the model was never built."""
+    from archlint.readers.archives import open_member
+    from archlint.readers.hdf5 import open_hdf5
+
+    if len(weights) > 1:
+        raise ReadError(f"its archive has {_WEIGHTS} twice, so readers would disagree; it was not read")
+    files = [open_hdf5(open_member(file, member)) for member in weights if member.file_size]
+    return [dataset for hdf5 in files for dataset in hdf5.datasets()]
 
 
 def _json_members(archive: zipfile.ZipFile) -> dict[str, Json]:
@@ -95,7 +106,7 @@ def _json_members(archive: zipfile.ZipFile) -> dict[str, Json]:
 def _without_config(hdf5: "Hdf5") -> str:
     if any(map(hdf5.has_attribute, ("keras_version", "layer_names"))) or "model_weights" in hdf5.names():
         return _WEIGHTS_ONLY
-    if any("vars" in path.split("/") for path, _ in hdf5.datasets()):  # Keras 3, also of a subclassed model
+    if any("vars" in path.split("/") for path in hdf5.paths()):  # Keras 3, also of a subclassed model
         return _WEIGHTS_ONLY
     return "it is an HDF5 file, but no Keras model (no model_config attribute); give a model saved with model.save()"
 

@@ -1,31 +1,41 @@
 """Keras models, every version: from the attributes of a file to the neutral model."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING
 
 from archlint.errors import ReadError
-from archlint.graph import Model, Shape, Training, release
+from archlint.graph import Model, StoredWeight, Training, release
 from archlint.readers.keras.flatten import flatten
 from archlint.readers.keras.parse import graph
+from archlint.readers.keras.stored import stored_weights
 from archlint.readers.keras.training import training
 from archlint.readers.strict_json import Json
 
+if TYPE_CHECKING:
+    from archlint.readers.hdf5 import Dataset
+
 _NOT_COMPILED = "the file carries no training configuration (the model was not compiled, or saved without it)"
 _NO_OPTIMIZER = "the training configuration names no optimizer (Keras 3 drops it from a .keras file saved after an .h5)"
-_OPTIMIZER_FACTS = "optimizer learning_rate schedule momentum clipnorm clipvalue global_clipnorm weight_decay".split()
-_LOSS_FACTS = ("output.loss", "output.loss_family", "output.from_logits", "metric.name", "metric.output")
+_OPTIMIZER_FACTS = (
+    "optimizer learning_rate schedule momentum clipnorm clipvalue global_clipnorm weight_decay loss_scaled".split()
+)
+_LOSS_FACTS = (
+    "output.loss output.loss_family output.from_logits metric.name metric.output metric.threshold metric.from_logits"
+).split()
 
 
 def from_attributes(
     attributes: Mapping[str, Json],
     file_format: str = "keras_h5",
-    weight_shapes: Callable[[], Mapping[str, tuple[Shape, ...]]] = dict,
+    datasets: "Callable[[], Iterable[Dataset]]" = tuple,
 ) -> Model:
     """The neutral model of a Keras file.
 
     Args:
         attributes: the parsed values `model_config`, `training_config` (or None) and `keras_version` (or None).
         file_format: `keras_h5` or `keras_zip`.
-        weight_shapes: reads, on demand, the shapes of the stored weights by layer.
+        datasets: lists, on demand, the datasets of the file.
 
     Raises:
         ReadError: the configuration has no layer graph, or one that makes no sense.
@@ -47,6 +57,11 @@ def from_attributes(
         raise ReadError(
             f"its configuration is malformed ({type(error).__name__}: {error}); save the model again"
         ) from error
+
+    @cache
+    def stored() -> tuple[StoredWeight, ...]:
+        return stored_weights(datasets(), top, flat.layers, major)
+
     return Model(
         name=top.name,
         format=file_format,
@@ -57,7 +72,7 @@ def from_attributes(
         outputs=tuple(flat.outputs),
         training=trained,
         absent=_absent(trained),
-        weight_shapes=weight_shapes,
+        stored=stored,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from archlint.errors import ReadError
-from archlint.graph import Loss, Optimizer, Training
+from archlint.graph import Loss, Metric, Optimizer, Training
 from archlint.limits import CALLS
 from archlint.readers.keras import values
 from archlint.readers.keras.classes import snake_case
@@ -35,6 +35,10 @@ _LOSS_ALIASES = {
     "cosine_proximity": "cosine_similarity",
 }
 _METRIC_ALIASES = {**_LOSS_ALIASES, "acc": "accuracy"}
+_THRESHOLDED = frozenset(
+    "accuracy binary_accuracy precision recall true_positives true_negatives false_positives false_negatives "
+    "binary_io_u".split()
+)
 _METRIC_WRAPPERS = frozenset({"MeanMetricWrapper", "LossFunctionWrapper", "SumOverBatchSizeMetricWrapper"})
 _OPTIMIZERS = frozenset(
     "adam adam_w sgd rms_prop adadelta adagrad adamax nadam ftrl lion adafactor lamb muon schedule_free_adam_w".split()
@@ -59,19 +63,27 @@ def training(config: Mapping[str, Json], output_names: Sequence[str], major: int
         output_names: names of the model's outputs, to which losses and metrics are dealt out.
         major: the major version of the Keras that wrote it, 0 if unknown.
     """
-    optimizer = config.get("optimizer_config", config.get("optimizer"))
     return Training(
-        _optimizer(optimizer),
+        _compiled_optimizer(config),
         tuple(_loss(loss) for loss in _per_output(config.get("loss"), output_names)),
         _metrics_per_output(config.get("metrics"), output_names, major),
     )
 
 
-def _optimizer(value: Json) -> Optimizer | None:
+def _compiled_optimizer(config: Mapping[str, Json]) -> Optimizer | None:
+    if "optimizer_config" in config:
+        return _optimizer(config["optimizer_config"], loss_scaled=False)
+    # A .keras file holds the optimizer that was passed to compile(), before Keras wrapped it.
+    return _optimizer(config.get("optimizer"), loss_scaled=None)
+
+
+def _optimizer(value: Json, loss_scaled: bool | None) -> Optimizer | None:
     class_name, config = values.class_of(value)
+    if "LossScaleOptimizer" in (class_name or "") or values.number(config.get("loss_scale_factor")):
+        loss_scaled = True
     for key in _WRAPPING_OPTIMIZERS:  # LossScaleOptimizer and its kin hold the real one
         if isinstance(config.get(key), dict):
-            return _optimizer(config[key])
+            return _optimizer(config[key], loss_scaled)
     if class_name is None:
         return None
     name = _optimizer_name(class_name)
@@ -87,6 +99,7 @@ def _optimizer(value: Json) -> Optimizer | None:
         clipvalue=values.number(config.get("clipvalue")) or None,
         global_clipnorm=values.number(config.get("global_clipnorm")) or None,
         weight_decay=values.number(config.get("weight_decay")) or None,
+        loss_scaled=loss_scaled,
     )
 
 
@@ -143,8 +156,8 @@ def _loss(value: Json) -> Loss | None:
     return Loss(name, "other") if name in _OTHER else Loss(f"custom:{bare}", "custom")
 
 
-def _metrics_per_output(value: Json, names: Sequence[str], major: int) -> tuple[tuple[str, ...], ...]:
-    """The names of the metrics of each output.
+def _metrics_per_output(value: Json, names: Sequence[str], major: int) -> tuple[tuple[Metric, ...], ...]:
+    """The metrics of each output.
 
     A list means one metric after another where there is one output. Where there are several, each entry belongs to one
     of them: in Keras 3 always, before that only if the entries are lists; a flat list counted for every output.
@@ -161,12 +174,12 @@ def _metrics_per_output(value: Json, names: Sequence[str], major: int) -> tuple[
     return (found,) * len(names)
 
 
-def _metrics(value: Json) -> tuple[str, ...]:
+def _metrics(value: Json) -> tuple[Metric, ...]:
     listed = value if isinstance(value, list) else [value]
-    return tuple(dict.fromkeys(name for entry in listed if (name := _metric(entry)) is not None))
+    return tuple(dict.fromkeys(metric for entry in listed if (metric := _metric(entry)) is not None))
 
 
-def _metric(value: Json) -> str | None:
+def _metric(value: Json) -> Metric | None:
     class_name, config = values.class_of(value)
     if class_name is None:
         return None
@@ -174,4 +187,12 @@ def _metric(value: Json) -> str | None:
         function: Any = config.get("fn")
         class_name = values.class_of(function)[0] or str(config.get("name"))
     name = snake_case(class_name.rsplit(">", 1)[-1])
-    return _METRIC_ALIASES.get(name, name)
+    name = _METRIC_ALIASES.get(name, name)
+    from_logits = config.get("from_logits") is True if name in _CROSSENTROPY or name == "auc" else None
+    return Metric(name, _threshold(name, config), from_logits)
+
+
+def _threshold(name: str, config: Mapping[str, Json]) -> float | None:
+    """Keras's default of one half counts where the file states none; a list of several thresholds is no threshold."""
+    stated = config.get("threshold", config.get("thresholds"))
+    return values.number(0.5 if stated is None and name in _THRESHOLDED else stated)

@@ -73,17 +73,10 @@ def _tensors(source: Source, layer_of: Mapping[int, int]) -> tuple[StoredTensor,
             location=constant.external.path if constant.external else None,
             fault=constant.external.fault if constant.external else None,
         )
-        for held in _graphs(graph)
+        for held in graph.graphs()
         for name, constant in held.constants.items()
         if constant.initializer
     )
-
-
-def _graphs(graph: Graph) -> Iterator[Graph]:
-    yield graph
-    for node in graph.nodes:
-        for body in node.bodies.values():
-            yield from _graphs(body)
 
 
 def _inside(node: Node) -> Iterator[Node]:

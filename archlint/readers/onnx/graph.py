@@ -5,13 +5,14 @@ scope), functions are unfolded where they are called, nodes are in topological o
 and Constant nodes are constants like initializers. Nothing is interpreted yet.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
 from archlint.graph import Shape
+from archlint.readers.files import OpenFile
 from archlint.readers.onnx.external import External
 from archlint.readers.onnx.wire import Payload
 
@@ -101,11 +102,19 @@ class Graph:
     constants: Mapping[str, Constant]
     types: Mapping[str, Type]
 
+    def graphs(self) -> "Iterator[Graph]":
+        """This graph and the bodies in it, at whatever depth."""
+        yield self
+        for node in self.nodes:
+            for body in node.bodies.values():
+                yield from body.graphs()
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """The file as a whole. `opsets` by domain; `overridable` are initializers that are listed as inputs, too."""
 
+    file: OpenFile
     name: str | None
     producer: str | None
     producer_version: str | None

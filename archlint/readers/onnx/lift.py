@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache, partial
 
 from archlint.graph import KINDS, Call, Layer, Model, Output, Shape, Tensor
 from archlint.readers.onnx.exchange import exchange
@@ -15,17 +16,24 @@ from archlint.readers.onnx.notes import was_training
 from archlint.readers.onnx.patterns import applicable, best
 from archlint.readers.onnx.shapes import infer
 from archlint.readers.onnx.steps import Program, Step, program
+from archlint.readers.onnx.stored import Part, stored_weights
 
 _NO_TRAINING = "an ONNX file carries no training configuration"
 _NO_DEFINITION = "an ONNX file keeps the values of weights, not how they were initialized or regularized"
+_NO_KERAS = "an ONNX file keeps what a recurrent layer computes, not how Keras is to run it"
 _NO_DROPOUT = "exporting for inference takes dropout out of the graph"
 _NO_MOMENTUM = "a model exported for inference keeps no momentum"
 _NEVER = {
     _NO_TRAINING: "model.optimizer model.learning_rate model.schedule model.momentum model.clipnorm model.clipvalue "
-    "model.global_clipnorm model.weight_decay output.loss output.loss_family output.from_logits metric.output "
-    "metric.name layer.frozen_before layer.trainable_before layer.trainable_params model.trainable_params",
-    _NO_DEFINITION: "layer.initializer layer.initializer_family layer.init_gain layer.recurrent_initializer layer.l1 "
-    "layer.l2 layer.recurrent_rate model.dtype_policy output.compute_dtype",
+    "model.global_clipnorm model.weight_decay model.loss_scaled output.loss output.loss_family output.from_logits "
+    "metric.output metric.name metric.threshold metric.from_logits layer.frozen_before layer.trainable_before "
+    "layer.trainable_params model.trainable_params",
+    _NO_DEFINITION: "weight.drawn_std weight.drawn_magnitude weight.drawn_fit layer.initializer "
+    "layer.initializer_family layer.init_gain layer.recurrent_initializer layer.recurrent_gain layer.forget_bias "
+    "layer.l1 layer.l2 layer.regularized layer.recurrent_rate model.dtype_policy output.compute_dtype prospect.remedy "
+    "prospect.first prospect.last prospect.head prospect.gradient prospect.input_std prospect.normed prospect.grade "
+    "prospect.mends",
+    _NO_KERAS: "layer.unroll layer.reset_after",
 }
 _BEFORE_NORM = "/before-norm"
 """Ends the name of a value that the file does not have any more: what went into a folded batch norm."""
@@ -59,6 +67,7 @@ def lift(source: Source) -> Model:
         drafts = [replace(draft, trainable=not _is_frozen(prog, draft)) for draft in drafts]
     built = _Built.of(drafts, source, values.dtypes)
     stage = "training" if training else "inference"
+    parts = [Part(built.layer_of[place], draft.meaning.kind, draft.steps) for place, draft in enumerate(drafts)]
     return Model(
         name=source.name,
         format="onnx",
@@ -72,6 +81,7 @@ def lift(source: Source) -> Model:
             if value in built.tensors
         ),
         absent=_absent(drafts, stage),
+        stored=cache(partial(stored_weights, source, prog, parts, built.layers)),
         shapes=_shapes(prog, built.tensors),
         stage=stage,
         exchange=exchange(source, prog, _layers_of_nodes(prog, drafts, built.layer_of), built.layers),

@@ -37,6 +37,7 @@ def load(file: OpenFile) -> Source:
     unfolder = _Unfolder(Tensors(file.path.parent, slimmed.payloads), functions)
     graph = unfolder.graph(proto.graph, _Scope(opsets=opsets))
     return Source(
+        file=file,
         name=proto.graph.name or None,
         producer=proto.producer_name or None,
         producer_version=proto.producer_version.removesuffix(" None") or None,  # tf2onnx, outside of its repository

@@ -28,7 +28,7 @@ NUMPY = {
     "bool": "?",
     **{f"{sign}int{bits}": f"<{sign[:1] or 'i'}{bits // 8}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
 }
-"""The types whose values are read. Of the others (bfloat16, 8 and 4 bit floats …) only the shape is needed."""
+"""The types whose values are read as they are; bfloat16 becomes float. Of the others only the shape is needed."""
 
 _TYPED_FIELDS = {
     "float": "float_data",
@@ -115,7 +115,7 @@ def _shape(proto: Any, name: str) -> tuple[int, ...]:
 
 
 def _value(proto: Any, dtype: str, shape: tuple[int, ...]) -> Array | None:
-    if dtype not in NUMPY:
+    if dtype not in NUMPY and dtype != "bfloat16":
         return None
     try:
         return _elements(proto, dtype).reshape(shape)
@@ -124,13 +124,19 @@ def _value(proto: Any, dtype: str, shape: tuple[int, ...]) -> Array | None:
 
 
 def _elements(proto: Any, dtype: str) -> Array:
-    kind = np.dtype(NUMPY[dtype])
+    kind = np.dtype("<u2" if dtype == "bfloat16" else NUMPY[dtype])
     if proto.raw_data:
-        return np.frombuffer(proto.raw_data, kind)
-    listed = getattr(proto, _TYPED_FIELDS.get(dtype, "int32_data"))
-    if dtype == "float16":  # the bits of each, as an integer
-        return np.array(listed, np.uint16).view(kind)
-    return np.array(listed, kind)
+        found: Array = np.frombuffer(proto.raw_data, kind)
+    else:
+        listed = getattr(proto, _TYPED_FIELDS.get(dtype, "int32_data"))
+        bits = np.uint16 if dtype == "float16" else kind  # of each, as an integer
+        found = np.array(listed, bits).view(kind)
+    return as_float(found) if dtype == "bfloat16" else found
+
+
+def as_float(bits: Array) -> Array:
+    """The numbers whose upper 16 bits, as floats of 32, are given: bfloat16."""
+    return (bits.astype(np.uint32) << 16).view(np.float32)
 
 
 def text(raw: bytes | str) -> str:
