@@ -1,10 +1,10 @@
-"""Training data that the user gave with --data."""
+"""Training data that the user gave with --data: what one pass over it shows, never the data itself.
 
-from dataclasses import dataclass
+A file is read once, block by block, however many models are judged by it; nothing in it is executed or unpickled.
+"""
 
+from archlint.dataset.contents import Dataset, Parts, Values
+from archlint.dataset.load import load
+from archlint.dataset.statistics import Features, Targets
 
-@dataclass(frozen=True, slots=True)
-class Dataset:
-    """What a file of training data holds."""
-
-    name: str
+__all__ = ["Dataset", "Features", "Parts", "Targets", "Values", "load"]

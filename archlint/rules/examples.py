@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from sqlite3 import Connection
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from archlint import facts
 from archlint.errors import PageError, ReadError, UsageError
@@ -21,6 +21,9 @@ from archlint.readers import open_model
 from archlint.readers.keras import from_attributes
 from archlint.rules import onnx_text
 from archlint.rules.rule import Example, Rule
+
+if TYPE_CHECKING:
+    from archlint.dataset import Dataset
 
 
 class Specimen(NamedTuple):
@@ -40,26 +43,36 @@ def build(rule: Rule, example: Example) -> Specimen:
     """
     place = f"{rule.path}:{example.line}"
     try:
-        with _model(rule, example, place) as model:
-            built = facts.build(model, Evidence(example.target))
+        with _model(rule, example, place) as (model, data):
+            built = facts.build(model, Evidence(example.target, data=data))
             return Specimen(example, built.connection, built.absent)
     except ReadError as error:
         raise PageError(f"{place}: the example cannot be read: {error}") from error
 
 
 @contextmanager
-def _model(rule: Rule, example: Example, place: str) -> Iterator[Model]:
+def _model(rule: Rule, example: Example, place: str) -> "Iterator[tuple[Model, Dataset | None]]":
+    """The model of an example, and the data that it is trained with, if the example has any."""
     if example.language == "json":
-        yield from_attributes(_attributes(place, example))
+        yield from_attributes(_attributes(place, example)), None
         return
     with TemporaryDirectory(prefix="archlint-") as folder:
-        path = Path(folder) / f"model.{example.format}"
+        path, data = Path(folder) / f"model.{example.format}", Path(folder) / "train.npz"
         if example.format == "onnx":
             onnx_text.save(rule, example, path)
         else:
-            _save(place, example, path)
+            _save(place, example, path, data)
         with open_model(path) as model:
-            yield model
+            yield model, _data(place, data) if data.exists() else None
+
+
+def _data(place: str, path: Path) -> "Dataset":
+    from archlint.dataset import load
+
+    try:
+        return load(path)
+    except UsageError as error:
+        raise PageError(f"{place}: the data of the example cannot be read: {error}") from error
 
 
 def _attributes(place: str, example: Example) -> Mapping[str, Any]:
@@ -72,14 +85,17 @@ def _attributes(place: str, example: Example) -> Mapping[str, Any]:
     return attributes
 
 
-def _save(place: str, example: Example, path: Path) -> None:
-    keras = _keras()
+def _save(place: str, example: Example, path: Path, data: Path) -> None:
+    """Runs an example; writes its `model`, and `x` and `y` if it makes any that are data."""
+    keras, numpy = _keras(), importlib.import_module("numpy")
     keras.utils.clear_session(free_memory=False)  # automatic names count per session: dense, dense_1 …
-    names: dict[str, Any] = {"keras": keras, "layers": keras.layers, "np": importlib.import_module("numpy")}
+    names: dict[str, Any] = {"keras": keras, "layers": keras.layers, "np": numpy}
     try:
         exec(compile(example.code, place, "exec"), names)
         if "model" in names:
             names["model"].save(path)
+        if arrays := {name: made for name in ("x", "y") if isinstance(made := names.get(name), numpy.ndarray)}:
+            numpy.savez(data, **arrays)
     except Exception as error:
         raise PageError(f"{place}: the example does not run: {type(error).__name__}: {error}") from error
     if "model" not in names:

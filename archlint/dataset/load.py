@@ -1,0 +1,74 @@
+"""From a path to the facts about the training data in it; what it is, its content decides."""
+
+from collections.abc import Callable, Sequence
+from io import BufferedReader
+from pathlib import Path
+
+import numpy as np
+
+from archlint.dataset.contents import Dataset
+from archlint.errors import UsageError
+
+_HEAD = 600
+
+_OTHERS: Sequence[tuple[Callable[[bytes], bool], str]] = (
+    (lambda head: not head, "it is empty; save the data again"),
+    (lambda head: head.startswith(b"\x93NUMPY"), "it holds one array; save np.savez('train.npz', x=x, y=y)"),
+    (
+        lambda head: head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"),
+        "it is a Python pickle, which archlint never opens; save np.savez('train.npz', x=x, y=y)",
+    ),
+    (lambda head: head.startswith(b"\x1f\x8b"), "it is gzip-compressed; unpack it first (gunzip)"),
+    (
+        lambda head: head.startswith(b"\x89HDF"),
+        "it is HDF5, the format of models; save np.savez('train.npz', x=x, y=y)",
+    ),
+    (
+        lambda head: head.startswith(b"version https://git-lfs"),
+        "it is a Git LFS pointer, not the data itself; run `git lfs pull`",
+    ),
+    (
+        lambda head: b"\x00" in head and not head.startswith((b"\xff\xfe", b"\xfe\xff")),
+        "it is neither .npz nor .parquet nor text; give one of these or a .csv",
+    ),
+)
+
+
+def load(path: Path, columns: Sequence[str] = ()) -> Dataset:
+    """What the file at `path` shows of the training data.
+
+    Args:
+        columns: the target columns of a table.
+
+    Raises:
+        UsageError: one sentence that names the file: what is wrong with it or the columns, and what to do.
+    """
+    try:
+        with (
+            path.open("rb") as file,
+            np.errstate(over="ignore", invalid="ignore"),
+        ):  # 1e300 squared is infinite: so be it
+            return _read(path, file, columns)
+    except OSError as error:
+        raise UsageError(f"--data {path} cannot be read: {error.strerror or error}") from error
+    except UsageError as error:
+        raise UsageError(f"--data {path}: {error}") from error
+
+
+def _read(path: Path, file: BufferedReader, columns: Sequence[str]) -> Dataset:
+    head = file.peek(_HEAD)[:_HEAD]
+    # Imported when needed: of the formats, only one is.
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        from archlint.dataset import arrays
+
+        return arrays.read(path.name, file, columns)
+    if head.startswith(b"PAR1"):
+        from archlint.dataset import parquet_file
+
+        return parquet_file.read(path.name, file, columns)
+    for fits, sentence in _OTHERS:
+        if fits(head):
+            raise UsageError(sentence)
+    from archlint.dataset import csv_file
+
+    return csv_file.read(path.name, file, columns)
