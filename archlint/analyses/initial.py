@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from math import prod
 from typing import Any
 
-from archlint.graph import Layer, Shape
+from archlint.graph import Layer, Shape, Weight
 
 TRUNCATION = 0.87962566
 """Standard deviation of a standard normal cut off at two: Keras's truncated normals."""
@@ -97,3 +97,36 @@ def summed_inputs(layer: Layer, kernel: Shape) -> float | None:
         steps = strides if isinstance(strides, list) else [strides] * (len(sizes) - 2)
         return sizes[-1] * field / max(1, prod(step for step in steps if isinstance(step, int)))
     return sizes[-2] * field
+
+
+_BY_EQUATION = (3, 15)
+"""Since this version of Keras, the fans of an einsum's kernel are counted by its equation."""
+
+
+def kernel_fans(layer: Layer, weight: Weight, version: tuple[int, ...]) -> tuple[int, int]:
+    """(fan_in, fan_out) that Keras of this version initializes the weight with; versions are new where not known."""
+    shape = weight.shape
+    inputs = _input_axes(layer, weight) if version >= _BY_EQUATION or not version else None
+    if inputs is not None:
+        return prod(shape[axis] for axis in inputs), prod(size for axis, size in enumerate(shape) if axis not in inputs)
+    *field, fan_in, fan_out = (1, 1, *shape) if len(shape) > 1 else (*(shape or (1,)) * 2,)
+    return fan_in * prod(field), fan_out * prod(field)
+
+
+def _input_axes(layer: Layer, weight: Weight) -> tuple[int, ...] | None:
+    """Axes of the kernel of an einsum that are summed over; None for other weights."""
+    rank = len(weight.shape)
+    if layer.kind == "multi_head_attention" and weight.name.endswith("/kernel"):
+        return (0, 1) if weight.name.startswith("attention_output") else (0,)
+    if layer.kind == "einsum_dense" and weight.name == "kernel":
+        return summed_axes(str(layer.args.get("equation")), rank)
+    return None
+
+
+def summed_axes(equation: str, rank: int) -> tuple[int, ...] | None:
+    """Which axes of an einsum's second operand do not come out; None if it is no equation of a kernel of that rank."""
+    sides = equation.replace(" ", "").replace(".", "").split("->")
+    operands = sides[0].split(",")
+    if len(sides) != 2 or len(operands) != 2 or len(operands[1]) != rank:
+        return None
+    return tuple(axis for axis, letter in enumerate(operands[1]) if letter not in sides[1])

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from math import isinf, prod
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from archlint.analyses import field, ranges, runs, windows
 from archlint.analyses.flow import Flow, flow, is_plain_stack
@@ -13,9 +13,13 @@ from archlint.analyses.shapes import infer
 from archlint.analyses.trails import Link, Trail, trails
 from archlint.analyses.wiring import wire
 from archlint.evidence import Evidence
-from archlint.facts import measures
+from archlint.facts import data_rows, measures, prospect_rows, signal_rows
 from archlint.facts.settings import settings
+from archlint.facts.weight_rows import Weights
 from archlint.graph import Layer, Loss, Model, Node, Optimizer, Tensor
+
+if TYPE_CHECKING:
+    from archlint.analyses.signal import Changes, Signals
 
 Row = dict[str, Any]
 
@@ -41,6 +45,9 @@ class Study:
         self.shapes = infer(self.model)
         self.flow: Flow = flow(self.wiring)
         self.trails, self.links = trails(self.wiring, self.shapes)
+        self.weights = Weights(self.model, self.evidence)
+        data = self.evidence.data
+        self.fit = data_rows.fit(self.model, self.shapes, data) if data else None
 
     def tables(self) -> dict[str, list[Row]]:
         """The rows of every table, by the table's name."""
@@ -56,14 +63,27 @@ class Study:
             "node": list(self.nodes()),
             "tensor": list(self.tensors()),
             "operand": _distinct(self.operands()),
+            "weight": self.weights.rows(),
+            "signal": list(signal_rows.rows(self)),
+            "prospect": list(prospect_rows.rows(self)),
+            **(self.fit.tables() if self.fit else {}),
         }
 
     def withheld(self) -> dict[str, str]:
         """The marks in the schema of facts that the evidence does not give, each with the reason."""
         return {
-            "weights": "the stored weights were not read",
-            "data": "no training data was given; name it with --data",
+            **({"weights": self.weights.unread} if self.weights.unread else {}),
+            **data_rows.withheld(self.fit),
         }
+
+    @cached_property
+    def signals(self) -> "Signals":
+        """The signal of every tensor at initialization."""
+        return self.predict()
+
+    def predict(self, changes: "Changes | None" = None) -> "Signals":
+        """The same, if some things were different."""
+        return signal_rows.predicted(self, changes)
 
     @cached_property
     def parameters(self) -> list[Parameters]:
@@ -194,6 +214,7 @@ class Study:
                 "softmax_units": measures.softmax_units(last, shape),
                 "rank": len(shape) if shape else None,
                 "like_input": shape[-1] in widths if shape and shape[-1] else None,
+                "target_low": self.fit.target_low(number) if self.fit else None,
                 "loss": loss.name if loss else None,
                 "loss_family": loss.family if loss else None,
                 "from_logits": loss.from_logits if loss else None,
@@ -202,9 +223,9 @@ class Study:
 
     def metrics(self) -> Iterator[Row]:
         """The rows of `metric`."""
-        for number, names in enumerate(self.model.training.metrics if self.model.training else ()):
-            for name in names:
-                yield {"output": number, "name": name}
+        for number, found in enumerate(self.model.training.metrics if self.model.training else ()):
+            for metric in found:
+                yield {"output": number, **asdict(metric)}
 
     def sliding(self) -> Iterator[Row]:
         """The rows of `sliding`."""
@@ -247,9 +268,9 @@ class Study:
             "params": _total(found.count for found in self.parameters),
             "trainable_params": _total(found.trainable for found in self.parameters),
             "dtype_policy": next((layer.args.get("dtype") for layer in kernels), None),
-            "adaptive": optimizer.name != "sgd",
-            "trained": None,
-            "samples": None,
+            "adaptive": prospect_rows.adaptive(self),
+            "trained": self.weights.trained,
+            "samples": self.evidence.data.samples if self.evidence.data else None,
             "optimizer": compiled.pop("name") or None,
             **compiled,
             **self._versions(),

@@ -5,8 +5,8 @@
 -- comment begins with [training] is only there when the file carries a training configuration; [shape] only when
 -- the file tells the shape of its inputs. Otherwise every rule that reads such a column is reported as not checked.
 -- [onnx] columns and tables are filled for ONNX files only; they are NULL or empty for Keras files. [weights]: only when
--- the stored weights were read (--weights), [data]: only when training data was given (--data); otherwise rules that
--- read them are reported as not checked, too.
+-- the stored weights were read (--weights), [data]: only when training data was given (--data), [targets]: only
+-- when that data has targets; otherwise rules that read them are reported as not checked, too.
 -- Names are those of Keras 3 and ONNX in snake_case, whatever dialect the file was written in.
 
 -- One row: the file as a whole.
@@ -33,6 +33,8 @@ CREATE TABLE model (
     clipvalue        REAL,              -- [training] NULL: not set
     global_clipnorm  REAL,              -- [training] NULL: not set
     weight_decay     REAL,              -- [training] NULL: not set
+    loss_scaled      INTEGER,           -- [training] 1: the optimizer scales the loss up, as float16 needs; 0: it does not; NULL: a
+                                        -- .keras file, which leaves it to Keras and the dtype policy of the process
     opset            INTEGER,           -- [onnx] version of ONNX's own operators that the file asks for; 0: it names none
     ir_version       INTEGER,           -- [onnx] version of the file format
     nodes            INTEGER,           -- [onnx] nodes of the graph, functions unfolded
@@ -41,8 +43,9 @@ CREATE TABLE model (
     gradients        INTEGER,           -- [onnx] 1: the graph computes gradients or carries a training procedure
     adaptive         INTEGER NOT NULL,  -- 0: it is compiled with plain SGD, with or without momentum; 1: with an optimizer that
                                         -- scales its steps (Adam …), or the file does not say
-    trained          INTEGER,           -- 1: its kernels have visibly left their initialization; 0: they are as drawn; NULL: not
-                                        -- known, as the stored weights were not read
+    trained          INTEGER,           -- 1: its kernels have visibly left their initialization, or biases and norms theirs; 0: they are
+                                        -- as drawn; NULL: that cannot be told, or the stored weights were not read. An ONNX file
+                                        -- names no initializers: there the shape of the kernels' distributions decides
     samples          INTEGER            -- of the training data given with --data; NULL: none was given
 ) STRICT;
 
@@ -92,6 +95,7 @@ CREATE TABLE layer (
                                         -- its own, or the next activation layer's; `linear` if a layer with a kernel
                                         -- or the output comes first; NULL: undecidable (fork, merge, opaque layer)
     recurrent_activation TEXT,          -- of the gates of an LSTM or GRU
+    negative_slope REAL,                -- of a leaky ReLU, below zero; NULL: not stated, or no leaky ReLU
     use_bias       INTEGER,
     initializer    TEXT,                -- of the kernel: glorot_uniform, he_normal, variance_scaling, constant …
     initializer_family TEXT,            -- he | glorot | lecun | scaling | orthogonal | constant | fixed | custom;
@@ -100,11 +104,18 @@ CREATE TABLE layer (
                                         -- linear layer, 2 that of a ReLU layer; NULL, too, for layers with several
                                         -- kernels (attention, separable) and for einsum_dense
     recurrent_initializer TEXT,
+    recurrent_gain REAL,                -- variance of an element of the recurrent kernel times units; of a simple RNN 1 keeps the
+                                        -- variance of a linear state; NULL, too, for constants and convolutional LSTMs
+    forget_bias    REAL,                -- what the bias of an LSTM's forget gate starts at; NULL: not known, or no bias
     l1             REAL,                -- L1 factor on the kernel, 0: none; NULL: a regularizer of another kind
     l2             REAL,                -- L2 factor on the kernel, 0: none; NULL: a regularizer of another kind
+    regularized    TEXT,                -- its other parameters that have a regularizer: bias, gamma, beta, alpha, recurrent, joined
+                                        -- by `, `; NULL: none
     rate           REAL,                -- of dropout: the share that is dropped; NULL for every other kind
     whole_samples  INTEGER,             -- of dropout: 1 if noise_shape drops more than single values together
     recurrent_rate REAL,                -- recurrent_dropout
+    unroll         INTEGER,             -- of a recurrent layer: 1 if its steps are laid out as a graph, not run as a loop
+    reset_after    INTEGER,             -- of a GRU: 1 if the reset gate comes after the product with the recurrent kernel
     momentum       REAL,                -- of batch normalization, in Keras's sense (share of the old value kept)
     epsilon        REAL,
     return_sequences INTEGER,
@@ -179,6 +190,7 @@ CREATE TABLE output (
     softmax_units  INTEGER,             -- [shape] size of the axis its softmax runs over; NULL: no softmax
     rank           INTEGER,             -- [shape] batch included
     like_input     INTEGER,             -- [shape] 1: as wide as an input (an autoencoder)
+    target_low     REAL,                -- least of its targets in the data given with --data; NULL: not known
     loss           TEXT,                -- [training] mean_squared_error, sparse_categorical_crossentropy …; custom:NAME for others;
                                         -- NULL: this output has none
     loss_family    TEXT,                -- [training] crossentropy | regression | other (known, none of these) | custom
@@ -189,7 +201,9 @@ CREATE TABLE output (
 -- One row per metric of an output.
 CREATE TABLE metric (
     output         INTEGER NOT NULL REFERENCES output, -- [training] the output it measures
-    name           TEXT NOT NULL        -- [training] accuracy, binary_accuracy, mean_absolute_error …
+    name           TEXT NOT NULL,       -- [training] accuracy, binary_accuracy, mean_absolute_error …
+    threshold      REAL,                -- [training] an output above it counts as a yes; NULL: the metric has none, or several
+    from_logits    INTEGER              -- [training] 1: it takes logits; 0: probabilities; NULL: it tells no difference
 ) STRICT;
 
 -- [onnx] One row per node of the file, those in the bodies of If, Loop and Scan included, before nodes are put together
@@ -273,9 +287,10 @@ CREATE TABLE operand (
 ) STRICT;
 
 -- One row per layer: what is predicted of its first output at initialization, in training mode, for standardized
--- inputs (mean 0, mean square 1; raw bytes where the model rescales them itself), in expectation over weights and data.
--- Nothing is run. Error bars: rms and std within a factor of 1.4, gradients of 2. Source: signal propagation, He et al.
--- 2015, Poole et al. 2016, Schoenholz et al. 2017.
+-- inputs (mean 0, mean square 1; raw bytes where the model rescales them itself) in batches of 32, in expectation over
+-- weights and data. Nothing is run. Of an ONNX file, which says nothing of initializers, the stored numbers count; without
+-- them, or once they are trained, what they make is partial. Error bars: rms and std within a factor of 1.4, gradients of
+-- 2. Source: signal propagation, He et al. 2015, Poole et al. 2016, Schoenholz et al. 2017.
 CREATE TABLE signal (
     layer          INTEGER NOT NULL REFERENCES layer, -- [shape]
     certainty      TEXT NOT NULL,       -- [shape] exact: all before it is understood; partial: something before it is not, and was taken to
@@ -285,27 +300,35 @@ CREATE TABLE signal (
     rms            REAL,                -- [shape] square root of E[x²]
     input_std      REAL,                -- [shape] the part of it that depends on the sample: standard deviation over samples of one unit
     gain           REAL,                -- [shape] rms over that of its first input
-    gradient       REAL,                -- [shape] norm of the gradient at its output, relative to that at the model's outputs (before their
-                                        -- final activation)
+    gradient       REAL,                -- [shape] norm of a sample's gradient at its output, relative to that at the model's outputs, all of
+                                        -- them together (before their final activation); NULL: no output depends on it, or it
+                                        -- takes whole numbers
     gradient_certainty TEXT NOT NULL,   -- [shape] exact | partial | unknown: likewise, by what comes behind
     horizon        REAL                 -- [shape] recurrent layers: steps after which 1/e of a state is left
 ) STRICT;
 
 -- How well the model can start to learn, predicted from `signal`; one row as it is (remedy none) and, where that is not
--- well, one for each change that may help. No row where something on the way is not exact: partial predictions
--- judge nobody. Grades are those of 490 measured trainings of plain nets, by the ratio of gradients from the first layer with
--- a kernel to the output.
+-- well, one for each change that may help. It is told by one way through the model: the longest to an output, along
+-- shortcuts and features, not along the residual branches and gates beside them. No row where something on it is not
+-- exact, recurrent or attention, where a kernel before the head is frozen, where there is no hidden kernel, and for ONNX
+-- files: partial predictions judge nobody. Grades are those of 490 measured trainings of plain nets, deserved in
+-- spite of the error bars.
 CREATE TABLE prospect (
-    remedy         TEXT NOT NULL,       -- [shape] none | initializers (every kernel drawn for the activation behind it: He, LeCun or Glorot) |
-                                        -- relu (hidden sigmoids and tanhs are ReLUs drawn by He) | norm (batch norm behind every
-                                        -- hidden kernel)
+    remedy         TEXT NOT NULL,       -- [shape] none | initializers (every hidden kernel drawn for the activation behind it: He for ReLU
+                                        -- and its relatives, else LeCun) | relu (hidden sigmoids and tanhs are ReLUs, drawn by He; only
+                                        -- where there are any) | norm (a batch norm behind every hidden kernel)
     first          INTEGER NOT NULL REFERENCES layer, -- [shape] the first trainable layer with a kernel
     last           INTEGER NOT NULL REFERENCES layer, -- [shape] the layer whose value the output layer reads
     head           INTEGER NOT NULL REFERENCES layer, -- [shape] the output layer
-    gradient       REAL NOT NULL,       -- [shape] norm of the gradient at first's output, relative to that at head's
-    input_std      REAL NOT NULL,       -- [shape] of what head reads
-    normed         INTEGER NOT NULL,    -- [shape] 1: a norm follows every hidden kernel, so the gradient is not graded
-    grade          TEXT NOT NULL        -- [shape] trains | weak | risky | fails
+    gradient       REAL NOT NULL,       -- [shape] norm of the gradient at first's output, relative to that at the outputs it leads to; what
+                                        -- global averages take off it is left out, as kernels before them sum it up again, and what an
+                                        -- output layer that starts small does, which is soon made good
+    input_std      REAL,                -- [shape] of what head reads; NULL: it tells nothing, as there are other kernels than dense ones
+                                        -- on the way, or pools
+    normed         INTEGER NOT NULL,    -- [shape] 1: a norm follows every hidden kernel, so the gradient is not graded; with norms
+                                        -- behind some kernels only, too large a gradient is not, and with skips only beyond 100
+    grade          TEXT NOT NULL,       -- [shape] trains | weak | risky | fails
+    mends          INTEGER NOT NULL     -- [shape] 1: the grade is better than that of none, and trains or weak
 ) STRICT;
 
 -- One row per stored weight: what one pass over its numbers shows. Statistics leave out what is not finite.
@@ -323,26 +346,31 @@ CREATE TABLE weight (
     std            REAL,                -- [weights]
     magnitude      REAL,                -- [weights] mean of |w|
     zeros          REAL,                -- [weights] share of elements that are exactly 0
-    units          INTEGER,             -- [weights] kernels: output units or filters it has
-    dead_units     INTEGER,             -- [weights] kernels: units none of whose magnitudes reaches 1e-6
-    alike          INTEGER,             -- [weights] kernels: 1: all units have the same numbers
-    small          INTEGER,             -- [weights] moving_variance: elements below 1e-5
+    units          INTEGER,             -- [weights] kernels: output units or filters it has; NULL for gates and attention heads
+    dead_units     INTEGER,             -- [weights] kernels: units none of whose magnitudes reaches 1e-6; NULL if some are not finite
+    alike          INTEGER,             -- [weights] kernels: 1: all units, two or more, have the same numbers
+    small          INTEGER,             -- [weights] moving_variance: elements below a hundredth of the norm's epsilon, so that what comes out
+                                        -- of their channel is a tenth as large as it should be, or less
     constant       REAL,                -- [weights] the number that all elements are; NULL: they differ
-    digest         TEXT,                -- [weights] equal for equal numbers and shapes; NULL below 16 elements
+    digest         TEXT,                -- [weights] equal for equal numbers and shapes of one file; NULL below 16 elements
     drawn_std      REAL,                -- [weights] kernels: standard deviation that its declared initializer gives; NULL: not known
     drawn_magnitude REAL,               -- [weights] kernels: mean of |w| that it gives
     drawn_fit      REAL                 -- [weights] kernels of at least 256: p-value of a Kolmogorov-Smirnov test against the
-                                        -- declared initializer, 0 beyond its bounds; NULL: not testable
+                                        -- declared initializer, 0 beyond its bounds; orthogonal ones: 1 or 0. What is
+                                        -- declared constant (biases, gamma, beta): 0 once it is not; NULL: not testable
 ) STRICT;
 
 -- One row if training data was given: the file as a whole.
 CREATE TABLE data (
     name           TEXT NOT NULL,       -- [data] the file's name
     samples        INTEGER NOT NULL,    -- [data]
-    validation     INTEGER              -- [data] samples set apart for validation; NULL: none
+    seen           INTEGER NOT NULL,    -- [data] samples that were looked at: the first ones, where there are more than archlint reads
+    validation     INTEGER,             -- [data] samples set apart for validation; NULL: none
+    tabular        INTEGER NOT NULL     -- [data] 1: columns of a table, which training code may change on their way to the model: scale
+                                        -- them, fill gaps, turn labels into one-hot rows; 0: arrays as they are trained with
 ) STRICT;
 
--- One row per feature of an input: per column of a table, per channel of a map, over all else.
+-- One row per feature of an input: per column of a table, per channel of a map, over all else. None of texts.
 CREATE TABLE feature (
     layer          INTEGER NOT NULL REFERENCES layer, -- [data] the input it goes to
     number         INTEGER NOT NULL,    -- [data] place on the last axis, from 0
@@ -357,12 +385,13 @@ CREATE TABLE feature (
 
 -- One row per output: what it is to learn.
 CREATE TABLE target (
-    output         INTEGER NOT NULL REFERENCES output, -- [data]
-    kind           TEXT NOT NULL,       -- [data] labels (whole numbers, one per sample) | one_hot | multi_hot (rows of 0 and 1) |
+    output         INTEGER NOT NULL REFERENCES output, -- [targets]
+    kind           TEXT NOT NULL,       -- [targets] labels (whole numbers, one for all units; texts count as such) | one_hot | multi_hot (rows of 0 and 1) |
                                         -- distribution (rows that sum to 1) | real
-    width          INTEGER NOT NULL,    -- [data] size of the last axis; 1 for labels
-    classes        INTEGER,             -- [data] different labels, or columns of one_hot that occur; NULL for the rest
-    low            REAL,                -- [data] least finite value
-    high           REAL,                -- [data] greatest
-    missing        INTEGER NOT NULL     -- [data] values that are NaN or infinite
+    width          INTEGER NOT NULL,    -- [targets] size of the last axis; 1 for labels
+    classes        INTEGER,             -- [targets] different labels, or columns of one_hot that occur; NULL for the rest, and where
+                                        -- only the first samples were looked at
+    low            REAL,                -- [targets] least finite value
+    high           REAL,                -- [targets] greatest
+    missing        INTEGER NOT NULL     -- [targets] values that are NaN or infinite
 ) STRICT;

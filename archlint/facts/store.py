@@ -41,10 +41,14 @@ def schema() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of one model: the tables, and the facts (`table.column`) that cannot be known, with the reason."""
+    """What is known of one model: the tables, and the facts (`table.column`) that cannot be known, with the reason.
+
+    `trained`: whether the stored kernels have left their initialization; None where that is not known.
+    """
 
     connection: sqlite3.Connection
     absent: Mapping[str, str]
+    trained: bool | None = None
 
     def close(self) -> None:
         """Let go of the tables."""
@@ -74,7 +78,8 @@ def build(model: Model, evidence: Evidence | None = None) -> Facts:
     connection.executescript(_INDEXES)
     connection.create_function("reaches", 2, _Reach(tables["edge"]), deterministic=True)
     withheld = {fact: why for mark, why in study.withheld().items() for fact in marked(mark)}
-    return Facts(connection, {**model.absent, **_unshaped(connection), **withheld})
+    absent = {**model.absent, **_unshaped(connection), **withheld}
+    return Facts(connection, absent, study.weights.trained)
 
 
 def _unshaped(connection: sqlite3.Connection) -> Mapping[str, str]:
