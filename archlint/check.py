@@ -8,9 +8,9 @@ from pathlib import Path
 from types import FrameType
 
 from archlint.errors import ArchlintError, PageError, ReadError
-from archlint.evidence import Evidence
+from archlint.evidence import Evidence, Reading
 from archlint.facts import build
-from archlint.limits import SECONDS
+from archlint.limits import SECONDS, WEIGHT_RATE
 from archlint.readers import open_model
 from archlint.reports.contract import Checked
 from archlint.rules import Rule, run
@@ -21,10 +21,11 @@ def check(path: str | Path, rules: Sequence[Rule], evidence: Evidence | None = N
 
     A file that cannot be read is reported as failed, never raised.
     """
+    place = Path(path)
     try:
-        with _deadline(SECONDS), open_model(Path(path)) as model, closing(build(model, evidence)) as facts:
+        with _deadline(_seconds(place, evidence)), open_model(place) as model, closing(build(model, evidence)) as facts:
             report = run(rules, facts.connection, facts.absent)
-            return Checked.of(str(path), model, report)
+            return Checked.of(str(path), model, report, facts.trained)
     except PageError:  # the fault is a rule's, not this file's
         raise
     except ArchlintError as error:
@@ -33,6 +34,13 @@ def check(path: str | Path, rules: Sequence[Rule], evidence: Evidence | None = N
     except Exception as error:
         fault = f"{type(error).__name__}: {error}"
         return Checked.failed(str(path), f"archlint itself failed on it ({fault}); please report this file")
+
+
+def _seconds(path: Path, evidence: Evidence | None) -> int:
+    """The time for a file; more for a large one all of whose weights the user wants to be read."""
+    if evidence is None or evidence.weights is not Reading.always or not path.is_file():
+        return SECONDS
+    return SECONDS + path.stat().st_size // WEIGHT_RATE
 
 
 @contextmanager

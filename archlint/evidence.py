@@ -10,6 +10,9 @@ from archlint.targets import Target
 if TYPE_CHECKING:
     from archlint.dataset import Dataset
 
+NO_DATA = "no training data was given; name it with --data"
+"""Why rules about the data are not checked."""
+
 
 class Reading(StrEnum):
     """Whether the numbers of the stored weights are read; `auto`: up to a budget."""

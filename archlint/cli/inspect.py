@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from archlint.cli.options import ModelFile, Runtime, TableFormat, opened
+from archlint.cli.options import Data, ModelFile, TableFormat, Targets, Weights, given, opened
+from archlint.evidence import Reading
 
 if TYPE_CHECKING:
     import sqlite3
@@ -23,6 +24,12 @@ _LAYERS = """
     FROM layer ORDER BY id
 """
 
+_SIGNAL = """
+    SELECT name, kind, coalesce(certainty, 'unknown') AS certainty, mean, rms, std, input_std, gain, gradient,
+           coalesce(gradient_certainty, 'unknown') AS gradient_certainty, horizon
+    FROM layer LEFT JOIN signal ON signal.layer = layer.id ORDER BY layer.id
+"""
+
 
 class QueryFormat(StrEnum):
     """How `archlint query` prints rows."""
@@ -35,25 +42,46 @@ class QueryFormat(StrEnum):
 def show(
     model: ModelFile,
     format: Annotated[TableFormat, typer.Option("--format", "-f", help="How to print it.")] = TableFormat.full,
+    signal: Annotated[
+        bool, typer.Option("--signal", help="Print the signal predicted at initialization, layer by layer, instead.")
+    ] = False,
+    plot: Annotated[
+        Path | None,
+        typer.Option(
+            "--plot", metavar="FILE.png", help="Draw the predicted signal there; prints it with --signal only."
+        ),
+    ] = None,
 ) -> None:
     """Print the layers of a model as `model.summary()` would, with initializers, effective activations and fans.
 
     Nested models are unfolded to paths (encoder/block1/conv). Of an ONNX model, the layers are what its operators were
     put together to. Needs no TensorFlow.
     """
-    from archlint.reports import layers
+    profiled = signal or plot is not None
+    needed = Reading.auto if profiled else Reading.never
+    with opened(model, given(None, None, needed)) as (_, connection):
+        listed = _dicts(*_select(connection, _SIGNAL if profiled else _LAYERS))
+        (totals,) = _dicts(*_select(connection, "SELECT * FROM model"))
+    if plot is not None:
+        from archlint.reports.plot import draw
+
+        draw(plot, model.name, listed)
+    if signal or not profiled:
+        _print_layers(model, totals, listed, format, signal)
+
+
+def _print_layers(
+    model: Path, totals: dict[str, object], listed: list[dict[str, object]], format: TableFormat, signal: bool
+) -> None:
+    from archlint.reports import layers, profile
     from archlint.reports.machine import encode
     from archlint.reports.text import width_of, write
 
-    with opened(model) as (_, connection):
-        columns, rows = _select(connection, _LAYERS)
-        (totals,) = _dicts(*_select(connection, "SELECT * FROM model"))
-    listed = _dicts(columns, rows)
     if format is TableFormat.json:
-        typer.echo(encode({"model": totals, "layers": listed}, indent=2))
-    else:
-        width = width_of(sys.stdout) if sys.stdout.isatty() else sys.maxsize  # a pipe gets every column
-        write(layers.render(str(model), totals, listed, width), sys.stdout)
+        typer.echo(encode({"model": totals, "signal" if signal else "layers": listed}, indent=2))
+        return
+    width = width_of(sys.stdout) if sys.stdout.isatty() else sys.maxsize  # a pipe gets every column
+    write((profile if signal else layers).render(str(model), totals, listed, width), sys.stdout)
 
 
 def _print_schema(asked: bool) -> None:
@@ -75,7 +103,9 @@ def facts(
             "--schema", callback=_print_schema, is_eager=True, help="Print what every table and column means, and stop."
         ),
     ] = False,
-    target: Runtime = None,
+    target: Targets = None,
+    data: Data = None,
+    weights: Weights = Reading.auto,
 ) -> None:
     """Write the facts that rules ask as a SQLite database, or print them all as JSON.
 
@@ -83,7 +113,7 @@ def facts(
     """
     from archlint.reports.machine import encode
 
-    with opened(model, target) as (_, connection):
+    with opened(model, given(target, data, weights)) as (_, connection):
         if output_file is not None:
             _write_database(connection, output_file)
             return
@@ -122,7 +152,9 @@ def query(
     model: ModelFile,
     sql: Annotated[str, typer.Argument(metavar="SQL", help="One SELECT over the facts.")],
     format: Annotated[QueryFormat, typer.Option("--format", "-f", help="How to print the rows.")] = QueryFormat.full,
-    target: Runtime = None,
+    target: Targets = None,
+    data: Data = None,
+    weights: Weights = Reading.auto,
 ) -> None:
     """Ask the facts of a model: archlint query model.h5 "SELECT name, units FROM layer WHERE affine".
 
@@ -133,7 +165,7 @@ def query(
     from archlint.reports.text import write
     from archlint.rules import run_query
 
-    with opened(model, target) as (_, connection):
+    with opened(model, given(target, data, weights)) as (_, connection):
         columns, rows, _ = run_query(connection, sql)
     if format is QueryFormat.json:
         typer.echo(encode(_dicts(columns, rows), indent=2))

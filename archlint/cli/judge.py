@@ -1,12 +1,14 @@
 """`archlint check`."""
 
 import sys
+from dataclasses import replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from archlint.cli.options import Ignore, OutputFile, Rules, Runtime, Select, chosen, output
+from archlint.cli.options import Data, Ignore, OutputFile, Rules, Select, Targets, Weights, chosen, given, output
+from archlint.evidence import Reading
 
 if TYPE_CHECKING:
     from archlint.reports import Report
@@ -38,7 +40,9 @@ def check(
     select: Select = None,
     ignore: Ignore = None,
     rules: Rules = None,
-    target: Runtime = None,
+    target: Targets = None,
+    data: Data = None,
+    weights: Weights = Reading.auto,
     fail_on: Annotated[
         FailOn, typer.Option(help="Exit with 1 if there is a finding of this severity or a graver one.")
     ] = FailOn.warning,
@@ -61,14 +65,16 @@ def check(
     """
     from archlint import __version__
     from archlint.check import check as check_file
-    from archlint.evidence import Evidence
+    from archlint.cli.progress import weight_bar
     from archlint.paths import model_files
     from archlint.reports import summarise
 
-    evidence = Evidence(target)
     catalogue = chosen(rules, select, ignore)
-    files = [check_file(path, catalogue, evidence) for path in model_files(paths)]
-    report = summarise(files, len(catalogue), __version__)
+    evidence = given(target, data, weights)
+    with weight_bar() as progress:
+        seen = replace(evidence, progress=progress)
+        files = [check_file(path, catalogue, seen) for path in model_files(paths)]
+    report = summarise(files, len(catalogue), __version__, evidence.data)
     with output(output_file) as stream:
         _write(report, format, stream, statistics, quiet, verbose)
     raise typer.Exit(exit_code(report, fail_on, exit_zero))

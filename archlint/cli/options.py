@@ -3,17 +3,20 @@
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from archlint.targets import Target
+from archlint.evidence import Reading
 
 if TYPE_CHECKING:
     import sqlite3
 
+    from archlint.evidence import Evidence
+    from archlint.facts import Facts
     from archlint.graph import Model
     from archlint.rules import Rule
 
@@ -36,8 +39,27 @@ OutputFile = Annotated[
     Path | None, typer.Option("--output-file", "-o", metavar="FILE", help="Write there instead of to the terminal.")
 ]
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="A model file: .h5, .hdf5, .keras or .onnx.")]
-Runtime = Annotated[
-    Target | None, typer.Option("--target", help="The runtime the model is meant for: rules about it speak, too.")
+Targets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--target",
+        metavar="NAME",
+        help="The runtime the model is meant for (onnxruntime, tensorrt, coreml, nnapi): rules about it speak, too. "
+        "Of a table: the column to be learned. Repeatable.",
+    ),
+]
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        metavar="FILE",
+        help="Training data to go by, too: .npz with arrays x and y, or a table (.csv, .parquet) and its --target.",
+    ),
+]
+
+Weights = Annotated[
+    Reading,
+    typer.Option("--weights", help="Whether to read the numbers of stored weights; auto: if they are 256 MiB or less."),
 ]
 
 
@@ -61,21 +83,41 @@ def _words(listed: Sequence[str] | None) -> list[str]:
     return [word.strip() for text in listed or () for word in text.split(",") if word.strip()]
 
 
+def given(targets: Sequence[str] | None, data: Path | None, weights: Reading = Reading.auto) -> "Evidence":
+    """What the options give to go by besides the architecture; the data is read, once for all models."""
+    from archlint.evidence import Evidence
+    from archlint.targets import told_apart
+
+    runtime, columns = told_apart(targets or (), data=data is not None)
+    if data is None:
+        return Evidence(runtime, weights)
+    from archlint.dataset import load  # here: it needs numpy
+
+    return Evidence(runtime, weights, load(data, columns))
+
+
 @contextmanager
-def opened(path: Path, target: Target | None = None) -> "Iterator[tuple[Model, sqlite3.Connection]]":
+def opened(path: Path, evidence: "Evidence | None" = None) -> "Iterator[tuple[Model, sqlite3.Connection]]":
     """The model in a file and its facts; an error names the file."""
     from contextlib import closing
 
     from archlint.errors import ReadError
-    from archlint.evidence import Evidence
-    from archlint.facts import build
     from archlint.readers import open_model
 
     try:
-        with open_model(path) as model, closing(build(model, Evidence(target))) as facts:
+        with open_model(path) as model, closing(_built(model, evidence)) as facts:
             yield model, facts.connection
     except ReadError as error:
         raise ReadError(f"{path}: {error}") from error
+
+
+def _built(model: "Model", evidence: "Evidence | None") -> "Facts":
+    from archlint.cli.progress import weight_bar
+    from archlint.evidence import Evidence
+    from archlint.facts import build
+
+    with weight_bar() as progress:
+        return build(model, replace(evidence or Evidence(), progress=progress))
 
 
 @contextmanager

@@ -2,18 +2,22 @@
 
 Schema 1. Fields may be added; none is renamed, removed or given another meaning without a new number.
 
-    {"schema": 1, "tool": {"name", "version"}, "files": [FILE …], "summary": SUMMARY}
+    {"schema": 1, "tool": {"name", "version"}, "data": DATA, "files": [FILE …], "summary": SUMMARY}
+
+DATA, only if training data was given: the `name` of its file, the `samples` in it, how many of them were `seen` (the
+first ones, where there are more than archlint looks at), and those for `validation` (null: none).
 
 FILE: `path` as given or found, `status` ("checked" or "failed"), `format` ("keras_h5", "keras_zip", "onnx"; null if
-failed), `error` (a sentence; null if checked), `model` (name, producer, producer_version, layers, stage; of ONNX also
-opset, nodes, and how many of these were lifted, that is understood; null if failed), how many `rules` could judge it,
+failed), `error` (a sentence; null if checked), `model` (name, producer, producer_version, layers, stage, whether it is
+trained, null where that is not known; of ONNX also opset, nodes, and how many of these were lifted, that is understood;
+null if failed), how many `rules` could judge it,
 `findings` and `not_checked`, whose fields are those of `archlint.rules.finding`.
 SUMMARY: how many `files` were `checked` and `failed`, `rules` run, and `errors`, `warnings`, `advice` found.
 """
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -21,6 +25,9 @@ from archlint.graph import Model
 from archlint.rules.finding import Finding, NotChecked
 from archlint.rules.finding import Report as Verdicts
 from archlint.rules.rule import SEVERITIES
+
+if TYPE_CHECKING:
+    from archlint.dataset import Dataset
 
 SCHEMA = 1
 
@@ -43,6 +50,7 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     opset: int | None = None
     nodes: int | None = None
     lifted: int | None = None
+    trained: bool | None = None
 
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +66,7 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     not_checked: tuple[NotChecked, ...] = ()
 
     @classmethod
-    def of(cls, path: str, model: Model, verdicts: Verdicts) -> "Checked":
+    def of(cls, path: str, model: Model, verdicts: Verdicts, trained: bool | None) -> "Checked":
         """A file that was read and judged."""
         about = About(
             name=model.name,
@@ -69,6 +77,7 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
             opset=model.exchange.opset if model.exchange else None,
             nodes=len(model.exchange.nodes) if model.exchange else None,
             lifted=model.exchange.lifted if model.exchange else None,
+            trained=trained,
         )
         return cls(
             path=path,
@@ -98,17 +107,27 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     advice: int
 
 
-class Report(msgspec.Struct, frozen=True, kw_only=True):
+class Data(msgspec.Struct, frozen=True, kw_only=True):
+    """The training data that the files were judged with."""
+
+    name: str
+    samples: int
+    seen: int
+    validation: int | None
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Everything one run of `archlint check` says."""
 
     schema: int
     tool: Tool
+    data: Data | None = None
     files: tuple[Checked, ...]
     summary: Summary
 
 
-def summarise(files: Sequence[Checked], rules: int, version: str) -> Report:
-    """The report on these files, checked by so many rules."""
+def summarise(files: Sequence[Checked], rules: int, version: str, data: "Dataset | None" = None) -> Report:
+    """The report on these files, checked by so many rules, and with this training data."""
     severities = Counter(finding.severity for file in files for finding in file.findings)
     errors, warnings, advice = (severities[severity] for severity in SEVERITIES)
     failed = sum(file.status == "failed" for file in files)
@@ -121,4 +140,11 @@ def summarise(files: Sequence[Checked], rules: int, version: str) -> Report:
         warnings=warnings,
         advice=advice,
     )
-    return Report(schema=SCHEMA, tool=Tool(name="archlint", version=version), files=tuple(files), summary=summary)
+    tool = Tool(name="archlint", version=version)
+    return Report(schema=SCHEMA, tool=tool, data=_data(data), files=tuple(files), summary=summary)
+
+
+def _data(given: "Dataset | None") -> Data | None:
+    if given is None:
+        return None
+    return Data(name=given.name, samples=given.samples, seen=given.seen, validation=given.validation)

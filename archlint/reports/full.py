@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from archlint.reports.contract import Checked, Report
+from archlint.evidence import NO_DATA
+from archlint.reports.contract import Checked, Data, Report
 from archlint.reports.text import Line, Span, line, safe_text, wrapped
 from archlint.rules.finding import Finding, NotChecked
 from archlint.rules.template import plural
@@ -52,7 +53,8 @@ def _about(file: Checked) -> str:
         return ""
     version = safe_text(f"{model.producer or ''} {model.producer_version or ''}".strip())
     opset = f"opset {model.opset}" if model.opset else ""
-    return ", ".join(part for part in (version, opset, plural(model.layers, "layer")) if part)
+    fresh = "untrained" if model.trained is False else ""
+    return ", ".join(part for part in (version, opset, plural(model.layers, "layer"), fresh) if part)
 
 
 def _block(block: Sequence[Finding], width: int, verbose: bool) -> Iterator[Line]:
@@ -99,6 +101,7 @@ def summary(report: Report, width: int, verbose: bool) -> Iterator[Line]:
     """What was counted, and what was not checked and why."""
     counts = report.summary
     if counts.checked:
+        yield from _data(report.data, width)
         yield from _not_understood(report.files, width)
         yield from _not_checked(report.files, width, verbose)
     if counts.failed:
@@ -114,6 +117,15 @@ def summary(report: Report, width: int, verbose: bool) -> Iterator[Line]:
     spans = [Span(text, STYLES[severity]) for number, text, severity in found if number]
     separated = [part for span in spans for part in (Span(", "), span)][1:]
     yield line(checked, *(separated or [Span("nothing found", "bold green")]))
+
+
+def _data(data: Data | None, width: int) -> Iterator[Line]:
+    """The training data, if any was given."""
+    if data:
+        looked_at = f"{plural(data.samples, 'sample')}, of which the first {data.seen:,} were looked at"
+        text = looked_at if data.seen < data.samples else plural(data.samples, "sample")
+        yield from _hanging(Span("training data: ", "dim"), f"{safe_text(data.name)}, {text}", width, "dim")
+        yield ()
 
 
 def _rules(report: Report) -> str:
@@ -137,11 +149,11 @@ def _not_understood(files: Sequence[Checked], width: int) -> Iterator[Line]:
 
 
 def _not_checked(files: Sequence[Checked], width: int, verbose: bool) -> Iterator[Line]:
-    """What the files could not tell, one line for each reason."""
+    """What the files could not tell, one line for each reason; that no data was given, the user knows."""
     by_reason: dict[str, dict[str, NotChecked]] = {}
     holders: dict[str, set[str]] = {}
     for file in files:
-        for unjudged in file.not_checked:
+        for unjudged in (one for one in file.not_checked if verbose or one.why != NO_DATA):
             by_reason.setdefault(unjudged.why, {})[unjudged.code] = unjudged
             holders.setdefault(unjudged.why, set()).add(file.path)
     for why, rules in by_reason.items():

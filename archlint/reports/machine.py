@@ -38,4 +38,6 @@ def render_json_lines(report: Report) -> Iterator[str]:
     """A line per file, then one with the rest of the report."""
     for file in report.files:
         yield encode(file) + "\n"
-    yield encode({"schema": report.schema, "tool": report.tool, "summary": report.summary}) + "\n"
+    rest = msgspec.to_builtins(report)
+    del rest["files"]
+    yield encode(rest) + "\n"
