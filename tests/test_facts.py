@@ -23,7 +23,7 @@ layers, ops = keras.layers, keras.ops
 Row = dict[str, Any]
 Saved = Callable[..., "Facts"]
 
-GIVEN = {*marked("weights"), *marked("data")}
+GIVEN = {*marked("weights"), *marked("data"), *marked("targets")}
 """What needs more than the file's architecture."""
 
 
@@ -845,5 +845,6 @@ def test_the_same_model_has_the_same_facts_in_both_formats(saved: Saved) -> None
     model.compile("adam", "categorical_crossentropy", metrics=["accuracy"])
     zipped, hdf5 = saved(model), saved(model, suffix=".h5")
     assert (hdf5.model.pop("format"), zipped.model.pop("format")) == ("keras_h5", "keras_zip")
+    assert (hdf5.model.pop("loss_scaled"), zipped.model.pop("loss_scaled")) == (0, None)
     for part in ("layers", "edges", "links", "outputs", "metrics", "model"):
         assert getattr(hdf5, part) == getattr(zipped, part)

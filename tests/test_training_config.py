@@ -49,6 +49,20 @@ def boxed(module, class_name, **config):
 
 
 @pytest.mark.parametrize(
+    ("stated", "ending", "scaled"),
+    [
+        (ADAM, "h5", False),
+        (ADAM, "keras", None),
+        ({"class_name": "LossScaleOptimizer", "config": {"inner_optimizer": ADAM}}, "h5", True),
+        ({"class_name": "LossScaleOptimizer", "config": {"inner_optimizer": ADAM}}, "keras", True),
+        ({"class_name": "Adam", "config": {"loss_scale_factor": 1024.0}}, "keras", True),
+    ],
+)
+def test_only_a_file_that_keeps_the_wrapper_tells_that_the_loss_is_not_scaled(tmp_path, stated, ending, scaled):
+    assert optimizer(tmp_path, stated, ending).loss_scaled is scaled
+
+
+@pytest.mark.parametrize(
     ("class_name", "name"),
     [
         ("Adam", "adam"),
@@ -259,7 +273,27 @@ def test_metrics_are_dealt_out_to_the_outputs(tmp_path, stated, dealt):
 def test_keras_3_deals_a_list_of_metrics_out_one_by_one(tmp_path):
     stated = {"optimizer_config": ADAM, "loss": "mse", "metrics": ["mae", "mse"]}
     path = write_h5(tmp_path / "m.h5", TWO, stated, version="3.15.1")
-    assert list(read(path).training.metrics) == [("mean_absolute_error",), ("mean_squared_error",)]
+    dealt = [[metric.name for metric in found] for found in read(path).training.metrics]
+    assert dealt == [["mean_absolute_error"], ["mean_squared_error"]]
+
+
+@pytest.mark.parametrize(
+    ("stated", "judges"),
+    [
+        ("accuracy", (0.5, None)),
+        ({"class_name": "BinaryAccuracy", "config": {"name": "binary_accuracy", "threshold": 0.0}}, (0.0, None)),
+        (boxed("keras.metrics", "Precision", thresholds=None), (0.5, None)),
+        (boxed("keras.metrics", "Recall", thresholds=[0.3]), (0.3, None)),
+        (boxed("keras.metrics", "Recall", thresholds=[0.3, 0.7]), (None, None)),
+        (boxed("keras.metrics", "AUC", from_logits=True), (None, 1)),
+        (boxed("keras.metrics", "AUC"), (None, 0)),
+        ("binary_crossentropy", (None, 0)),
+        ("mae", (None, None)),
+    ],
+)
+def test_metrics_tell_how_they_judge_an_output(tmp_path, stated, judges):
+    path = compiled(tmp_path, {"optimizer_config": ADAM, "loss": "mse", "metrics": [stated]})
+    assert query(path, "SELECT threshold, from_logits FROM metric") == [judges]
 
 
 @pytest.mark.parametrize(
