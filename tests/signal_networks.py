@@ -1,4 +1,4 @@
-"""Small nets of every family whose signal at initialization is measured; each takes the module `keras` or `tf_keras`."""
+"""Small nets of every family, to measure their signal at initialization; each takes `keras` or `tf_keras`."""
 
 from collections.abc import Callable
 from functools import partial
@@ -7,11 +7,16 @@ from typing import Any
 Keras = Any
 Net = Callable[[Keras], Any]
 
-WIDTH = 128
+WIDTH = 192
 
 
 def mlp(
-    keras: Keras, activation: str, initializer: str = "glorot_uniform", depth: int = 5, taper: float = 1.0, **settings: Any
+    keras: Keras,
+    activation: str,
+    initializer: str = "glorot_uniform",
+    depth: int = 5,
+    taper: float = 1.0,
+    **settings: Any,
 ) -> Any:
     """Dense layers and a softmax; each has `taper` of the units of the one before."""
     layers = keras.layers
@@ -39,7 +44,15 @@ def vgg(keras: Keras) -> Any:
     """Convolutions by threes, max pooling, dense layers; He."""
     layers = keras.layers
     conv = partial(layers.Conv2D, padding="same", activation="relu", kernel_initializer="he_uniform")
-    stack = [conv(16, 3), conv(16, 3), layers.MaxPooling2D(), conv(32, 3), conv(32, 3), layers.MaxPooling2D(), conv(32, 3)]
+    stack = [
+        conv(16, 3),
+        conv(16, 3),
+        layers.MaxPooling2D(),
+        conv(32, 3),
+        conv(32, 3),
+        layers.MaxPooling2D(),
+        conv(32, 3),
+    ]
     dense = [layers.Flatten(), layers.Dense(64, activation="relu"), layers.Dropout(0.5)]
     return keras.Sequential([keras.Input((16, 16, 3)), *stack, *dense, layers.Dense(10, activation="softmax")])
 
@@ -85,7 +98,7 @@ def densenet(keras: Keras) -> Any:
             x = layers.Concatenate()([x, layers.Conv2D(8, 3, padding="same", use_bias=False)(y)])
         if block == 0:
             x = layers.Conv2D(28, 1, use_bias=False)(layers.ReLU()(layers.BatchNormalization()(x)))
-            x = layers.AveragePooling2D()(x)
+            x = layers.AveragePooling2D(2)(x)
     x = layers.GlobalAveragePooling2D()(layers.ReLU()(layers.BatchNormalization()(x)))
     return keras.Model(inputs, layers.Dense(10, activation="softmax")(x))
 
@@ -129,7 +142,7 @@ def inception(keras: Keras) -> Any:
     for _ in range(2):
         pooled = layers.AveragePooling2D(3, strides=1, padding="same")(x)
         highest = layers.MaxPooling2D(3, strides=1, padding="same")(x)
-        ways = [conv(16, 1)(x), conv(16, 3)(conv(8, 1)(x)), conv(8, 1)(pooled), conv(8, 1)(highest)]
+        ways = [conv(16, 1)(x), conv(16, 3)(conv(16, 1)(x)), conv(16, 1)(pooled), conv(16, 1)(highest)]
         x = layers.Concatenate()(ways)
     x = layers.SeparableConv2D(48, 3, activation="relu", padding="same")(x)
     return keras.Model(inputs, layers.Dense(10, activation="softmax")(layers.GlobalMaxPooling2D()(x)))
@@ -189,10 +202,10 @@ def transformer(keras: Keras, norm_first: bool = True) -> Any:
 def recurrent(keras: Keras, kind: str, bidirectional: bool = False) -> Any:
     """Two recurrent layers over sequences of vectors."""
     layers = keras.layers
-    wrap = layers.Bidirectional if bidirectional else lambda layer: layer
-    kind = getattr(layers, kind)
+    wrap = layers.Bidirectional if bidirectional else lambda made: made
+    layer = getattr(layers, kind)
     inputs = keras.Input((16, 32))
-    x = wrap(kind(64))(wrap(kind(64, return_sequences=True))(inputs))
+    x = wrap(layer(64))(wrap(layer(64, return_sequences=True))(inputs))
     return keras.Model(inputs, layers.Dense(10, activation="softmax")(x))
 
 
@@ -223,7 +236,8 @@ def nested(keras: Keras) -> Any:
     """An autoencoder of two models, the decoder tapering up."""
     layers = keras.layers
     encoder = keras.Sequential(
-        [keras.Input((WIDTH,)), layers.Dense(96, activation="tanh"), layers.Dense(32, activation="relu")], name="encoder"
+        [keras.Input((WIDTH,)), layers.Dense(96, activation="tanh"), layers.Dense(32, activation="relu")],
+        name="encoder",
     )
     inputs = keras.Input((32,))
     hidden = layers.BatchNormalization()(layers.Dense(64, activation="elu")(inputs))
@@ -249,7 +263,7 @@ def photographs(keras: Keras) -> Any:
     inputs = keras.Input((16, 16, 3))
     x = layers.Rescaling(1 / 127.5, offset=-1.0)(inputs)
     x = layers.Conv2D(32, 3, strides=2, activation="relu")(x)
-    x = layers.Flatten()(layers.AveragePooling2D()(layers.Conv2D(32, 3, activation="relu")(x)))
+    x = layers.Flatten()(layers.AveragePooling2D(2)(layers.Conv2D(32, 3, activation="relu")(x)))
     return keras.Model(inputs, [layers.Dense(5, activation="softmax")(x), layers.Dense(1)(layers.Dense(32)(x))])
 
 
@@ -282,14 +296,20 @@ NETS: dict[str, Net] = {
     "prelu": partial(interleaved, make=_special("PReLU")),
     "dropout": partial(interleaved, make=lambda layers: [layers.ReLU(), layers.Dropout(0.5)]),
     "alpha dropout": partial(
-        interleaved, make=lambda layers: [layers.Activation("selu"), layers.AlphaDropout(0.2)], initializer="lecun_normal"
+        interleaved,
+        make=lambda layers: [layers.Activation("selu"), layers.AlphaDropout(0.2)],
+        initializer="lecun_normal",
     ),
-    "noise": partial(interleaved, make=lambda layers: [layers.GaussianNoise(0.5), layers.ReLU(), layers.GaussianDropout(0.3)]),
+    "noise": partial(
+        interleaved, make=lambda layers: [layers.GaussianNoise(0.5), layers.ReLU(), layers.GaussianDropout(0.3)]
+    ),
     "dropout and norm": partial(
         interleaved, make=lambda layers: [layers.ReLU(), layers.Dropout(0.5), layers.BatchNormalization()]
     ),
     "batch norm": partial(interleaved, make=lambda layers: [layers.BatchNormalization(), layers.ReLU()], depth=6),
-    "layer norm": partial(interleaved, make=lambda layers: [layers.LayerNormalization(), layers.Activation("gelu")], depth=6),
+    "layer norm": partial(
+        interleaved, make=lambda layers: [layers.LayerNormalization(), layers.Activation("gelu")], depth=6
+    ),
     "vgg": vgg,
     "resnet v1": resnet,
     "resnet v2": partial(resnet, first=False),

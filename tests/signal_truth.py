@@ -1,15 +1,17 @@
 """What signal a Keras net really carries at initialization: measured by running it, independently of any prediction.
 
-Works with Keras 3 (TensorFlow backend) and Keras 2 (tf_keras); the layers are named by the paths that archlint gives them.
+Works with Keras 3 (TensorFlow backend) and Keras 2 (tf_keras). Layers are named by the paths that archlint gives them.
 """
 
+import json
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from math import nan, sqrt
-from typing import Any
+from math import sqrt
+from pathlib import Path
+from statistics import fmean
+from typing import Any, NamedTuple
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
@@ -22,52 +24,69 @@ RAW_MEAN, RAW_STD = 118.0, 60.0
 _FINAL = ("softmax", "sigmoid")
 
 
-@dataclass
-class Measured:
-    """The output of one layer over all initializations; `gradient` is relative to that of the logits, by norm."""
+class Measured(NamedTuple):
+    """The output of one layer over all initializations. `gradient`: its norm by that of the logits; None: none."""
 
-    means: list[float] = field(default_factory=list)
-    squares: list[float] = field(default_factory=list)
-    variances: list[float] = field(default_factory=list)
-    gradients: list[float] = field(default_factory=list)
-
-    @property
-    def mean(self) -> float:
-        return float(np.mean(self.means))
-
-    @property
-    def rms(self) -> float:
-        return sqrt(np.mean(self.squares))
-
-    @property
-    def std(self) -> float:
-        return sqrt(max(0.0, float(np.mean(self.squares)) - self.mean**2))
-
-    @property
-    def input_std(self) -> float:
-        """How far a unit's value differs from sample to sample."""
-        return sqrt(np.mean(self.variances))
-
-    @property
-    def gradient(self) -> float:
-        return sqrt(np.mean(self.gradients)) if self.gradients else nan
+    mean: float
+    rms: float
+    std: float
+    input_std: float
+    gradient: float | None
 
 
-def measure(keras: Any, build: Callable[[], Any], times: int = 6, samples: int = 32) -> dict[str, Measured]:
-    """Run the net forward and backward in training mode, `times` times from new weights, on standardized noise.
+def measure(keras: Any, model: Any, times: int = 6, samples: int = 32) -> dict[str, Measured]:
+    """Run the net forward and backward in training mode, `times` times with new weights, on standardized noise.
 
     The loss is a random linear read-out of the outputs, before a final softmax or sigmoid. Statistics are over all
     values of a layer's output; gradients are the mean square norm per sample. A layer that is called several times
     counts with its first call.
     """
-    found: dict[str, Measured] = defaultdict(Measured)
+    moments: dict[str, list[_Moments]] = defaultdict(list)
     for seed in range(times):
         keras.utils.set_random_seed(seed)
+        drawn = keras.models.clone_model(model)
+        for path, (value, gradient) in _once(keras, drawn, noise(model, samples, seed), _input_names(model)).items():
+            moments[path].append(_moments(value, gradient))
+    return {path: _over(found) for path, found in moments.items()}
+
+
+def measured(path: Path, keras: Any, build: Callable[[], Any], times: int, samples: int = 32) -> dict[str, Measured]:
+    """The net written to `path` and measured; if that was done before, what was found then (`PATH.json`).
+
+    Several processes may do it at once.
+    """
+    truth, here = path.with_name(f"{path.name}.json"), str(os.getpid())
+    if not truth.exists():
+        keras.utils.set_random_seed(0)
         keras.backend.clear_session()
-        model = build()
-        for path, (value, gradient) in _once(keras, model, noise(model, samples, seed)).items():
-            _add(found[path], value, gradient)
-    return dict(found)
+        net = build()
+        net.save(path.with_stem(here))
+        path.with_stem(here).replace(path)
+        path.with_stem(here).write_text(json.dumps(measure(keras, net, times, samples)), "utf-8")
+        path.with_stem(here).replace(truth)
+    return {layer: Measured(*numbers) for layer, numbers in json.loads(truth.read_text("utf-8")).items()}
+
+
+class _Moments(NamedTuple):
+    """Of one layer with one set of weights; `variance`: that of a unit over samples, `gradient`: a mean square norm."""
+
+    mean: float
+    square: float
+    variance: float
+    gradient: float | None
+
+
+def _moments(value: Any, gradient: Any) -> _Moments:
+    numbers = value.astype("float64")
+    arrives = None if gradient is None else float((gradient.astype("float64") ** 2).sum()) / len(gradient)
+    return _Moments(numbers.mean(), (numbers**2).mean(), numbers.var(axis=0, ddof=1).mean(), arrives)
+
+
+def _over(found: list[_Moments]) -> Measured:
+    mean, square, variance = (fmean(column) for column in list(zip(*found, strict=True))[:3])
+    arrived = [moments.gradient for moments in found if moments.gradient is not None]
+    std = sqrt(max(0.0, square - mean**2))
+    return Measured(mean, sqrt(square), std, sqrt(variance), sqrt(fmean(arrived)) if arrived else None)
 
 
 def noise(model: Any, samples: int, seed: int) -> list[Any]:
@@ -86,7 +105,7 @@ def noise(model: Any, samples: int, seed: int) -> list[Any]:
     return [batch(tuple(tensor.shape)[1:]) for tensor in model.inputs]
 
 
-def _once(keras: Any, model: Any, inputs: list[Any]) -> dict[str, tuple[Any, Any]]:
+def _once(keras: Any, model: Any, inputs: list[Any], names: list[str]) -> dict[str, tuple[Any, Any]]:
     """The output of every layer as it is in use, and the gradient there; None where none arrives."""
     import tensorflow as tf
 
@@ -96,7 +115,7 @@ def _once(keras: Any, model: Any, inputs: list[Any]) -> dict[str, tuple[Any, Any
     for layer in heads:
         layer.activation = keras.activations.linear
     with tf.GradientTape() as tape, _recorded(keras, model) as outputs:
-        outputs.update(zip(_input_names(model), tensors, strict=True))
+        outputs.update(zip(names, tensors, strict=True))
         tape.watch([tensor for tensor in tensors if tensor.dtype.is_floating])
         logits = _flat(model(tensors if len(tensors) > 1 else tensors[0], training=True))
         readouts = [tf.random.normal(logit.shape) for logit in logits]
@@ -110,15 +129,6 @@ def _once(keras: Any, model: Any, inputs: list[Any]) -> dict[str, tuple[Any, Any
         path: (value.numpy(), None if gradient is None else tf.convert_to_tensor(gradient).numpy() / scale)
         for (path, value), gradient in zip(outputs.items(), gradients, strict=True)
     }
-
-
-def _add(measured: Measured, value: Any, gradient: Any) -> None:
-    numbers = value.astype("float64")
-    measured.means.append(float(numbers.mean()))
-    measured.squares.append(float((numbers**2).mean()))
-    measured.variances.append(float(numbers.var(axis=0, ddof=1).mean()))
-    if gradient is not None:
-        measured.gradients.append(float((gradient.astype("float64") ** 2).sum()) / len(gradient))
 
 
 @contextmanager
@@ -159,7 +169,7 @@ def _leaves(model: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield prefix + layer.name, layer
 
 
-def _parts(model: Any) -> Iterable[Any]:
+def _parts(model: Any) -> Any:
     """Layers, and in Keras 3 the operations between them."""
     inner = getattr(model, "_functional", None) or model
     return getattr(inner, "operations", None) or inner.layers

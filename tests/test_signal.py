@@ -191,7 +191,9 @@ class TestActivations:
         assert signal(dense(units=10, activation="softmax"))["dense"]["gradient"] == pytest.approx(1)
 
     def test_hard_sigmoid_became_steeper_in_keras_3(self, signal: Net) -> None:
-        new, old = (signal(dense(activation="hard_sigmoid"), version=version)["dense"] for version in ("3.1.0", "2.9.0"))
+        new, old = (
+            signal(dense(activation="hard_sigmoid"), version=version)["dense"] for version in ("3.1.0", "2.9.0")
+        )
         assert old["std"] > new["std"]
 
     def test_activations_of_photographs_that_saturate_pass_no_gradient(self, signal: Net) -> None:
@@ -264,6 +266,34 @@ class TestPlaces:
     def test_zero_padding_dilutes(self, signal: Net) -> None:
         found = signal(entry("ZeroPadding2D", name="wider", padding=[[1, 1], [1, 1]]), shape=(2, 2, 3))
         assert found["wider"]["rms"] == pytest.approx(0.5)
+
+    def test_padding_by_a_layer_of_its_own_is_like_padding_by_the_convolution(self, signal: Net) -> None:
+        wider = entry("ZeroPadding2D", name="wider", padding=[[1, 1], [1, 1]])
+        apart = signal(conv("first"), wider, conv("second", padding="valid"), shape=(4, 4, 8))
+        together = signal(conv("first"), conv("second"), shape=(4, 4, 8))
+        for layer in ("first", "second"):
+            assert apart[layer]["rms"] == pytest.approx(together[layer]["rms"])
+            assert apart[layer]["gradient"] == pytest.approx(together[layer]["gradient"])
+
+    def test_inner_places_are_stronger_and_read_more_often(self, signal: Net) -> None:
+        found = signal(conv("first"), conv("second"), shape=(2, 1, 8))
+        # Either place sees both, so that each layer keeps two taps of three in one axis, one of three in the other
+        assert found["second"]["rms"] == pytest.approx(2 / 9)
+        found = signal(conv("first"), conv("second"), shape=(3, 1, 8))
+        # Of the three places the second sees three, the others two: 7/9 at first, then (2 + 3) + (2 + 3 + 2) + (3 + 2)
+        assert found["first"]["rms"] == pytest.approx(math.sqrt(7 / 27))
+        assert found["second"]["rms"] == pytest.approx(math.sqrt(17 / 243))
+
+    def test_pooled_copies_of_a_value_are_the_same(self, tmp_path: Path) -> None:
+        pool = {"pool_size": [2], "strides": [2]}
+        layers = {
+            "x": source(8, 4),
+            "one": (entry("AveragePooling1D", **pool), ["x"]),
+            "other": (entry("AveragePooling1D", **pool), ["x"]),
+            "sum": (entry("Add"), ["one", "other"]),
+        }
+        found = rows(graph(tmp_path / "net.h5", layers, "sum"))
+        assert found["sum"]["rms"] == pytest.approx(2 * found["one"]["rms"])
 
     def test_a_repeated_vector_is_the_same_everywhere(self, signal: Net) -> None:
         pool = entry("GlobalAveragePooling1D", name="pool")
@@ -357,6 +387,27 @@ class TestRecurrence:
         layer = entry("LSTM", name="lstm", units=32, activation="tanh", recurrent_activation="sigmoid")
         assert signal(layer, shape=(1, 8))["lstm"]["rms"] < 0.7 * signal(layer, shape=(30, 8))["lstm"]["rms"]
 
+    def test_a_state_carries_signal_and_gradient(self, tmp_path: Path) -> None:
+        lstm = {"units": 16, "activation": "tanh", "recurrent_activation": "sigmoid"}
+        states = [[["x", 0, 0, {}], ["encoder", 0, 1, {}], ["encoder", 0, 2, {}]]]
+        config = {
+            "name": "net",
+            "layers": [
+                {**source(20, 8)[0], "name": "x", "inbound_nodes": []},
+                {
+                    **entry("LSTM", name="encoder", return_state=True, **lstm),
+                    "name": "encoder",
+                    "inbound_nodes": [[["x", 0, 0, {}]]],
+                },
+                {**entry("LSTM", name="decoder", **lstm), "name": "decoder", "inbound_nodes": states},
+            ],
+            "input_layers": [["x", 0, 0]],
+            "output_layers": [["decoder", 0, 0]],
+        }
+        path = write_h5(tmp_path / "net.h5", {"class_name": "Functional", "config": config})
+        backward = predicted(path).backward
+        assert 0 < backward[Tensor(1, 1)].norm < backward[Tensor(1, 2)].norm < 0.1
+
 
 class TestCertainty:
     def test_all_behind_a_layer_of_ones_own_is_partial(self, signal: Net) -> None:
@@ -368,7 +419,11 @@ class TestCertainty:
     def test_an_unknown_activation_makes_the_layer_unknown(self, signal: Net) -> None:
         found = signal(dense("first"), dense("odd", activation="mine"), dense("last"))
         assert [found[name]["certainty"] for name in ("first", "odd", "last")] == ["exact", "unknown", "partial"]
-        assert [found[name]["gradient_certainty"] for name in ("first", "odd", "last")] == ["partial", "partial", "exact"]
+        assert [found[name]["gradient_certainty"] for name in ("first", "odd", "last")] == [
+            "partial",
+            "partial",
+            "exact",
+        ]
         assert found["odd"]["rms"] is None
         assert found["last"]["rms"] == pytest.approx(1)
 
