@@ -100,8 +100,8 @@ def _frame(axes: "Axes", rows: Sequence[Row], named: Sequence[int], title: str) 
 
 def _named(rows: Sequence[Row]) -> list[int]:
     """The layers whose names stand below: all, or of a deep model some in even steps."""
-    step = -(-len(rows) // _LABELS)
-    return list(range(0, len(rows), max(1, step)))
+    step = max(1, -(-len(rows) // _LABELS))
+    return [*range(0, len(rows) - step, step), len(rows) - 1]
 
 
 def _short(name: str) -> str:

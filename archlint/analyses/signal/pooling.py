@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import prod
-from statistics import fmean
 
 from archlint.analyses.shape_layers import margins
 from archlint.analyses.shape_maps import feature_map
@@ -49,6 +48,10 @@ def max_pool(node: Node) -> Passed:
     """The largest of a window; the gradient goes to where it was."""
     count, overlap, fewer = _window(node)
     return single(_pooled(_largest(node.along_channels(), count, overlap, fewer), node, max))
+
+
+def _average(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
 
 
 def _pooled(step: Step, node: Node, of_window: Callable[[Sequence[float]], float]) -> Step:
@@ -117,7 +120,7 @@ def _mean(group: Group, count: float, overlap: float, fewer: float, *, far: bool
 def avg_pool(node: Node) -> Passed:
     """The mean of a window."""
     count, overlap, fewer = _window(node)
-    return single(_pooled(averaged(node.along_channels(), count, overlap, fewer), node, fmean))
+    return single(_pooled(averaged(node.along_channels(), count, overlap, fewer), node, _average))
 
 
 def global_avg_pool(node: Node) -> Passed:

@@ -60,7 +60,10 @@ def is_kernel(name: str) -> bool:
 
 def drawn(layer: Layer, weight: StoredWeight, array: Array, found: Statistics) -> Drawn:
     """How the weight of a layer was drawn; nothing where that is not declared or not known."""
-    initializer = _declared(layer, weight.name)
+    settings = layer.backward.args if "backward" in weight.name.split("/") and layer.backward else layer.args
+    if weight.name.endswith("bias") and settings.get("unit_forget_bias"):
+        return _zeros_and_ones(found)
+    initializer = _declared(settings, weight.name)
     if initializer is None:
         return NOTHING
     family = initial.family(initializer)
@@ -74,14 +77,17 @@ def drawn(layer: Layer, weight: StoredWeight, array: Array, found: Statistics) -
     return _best(possible, sample(array), found, _ROUNDING.get(weight.dtype, 2e-2)) if possible else NOTHING
 
 
-def _declared(layer: Layer, name: str) -> Mapping[str, Any] | None:
-    *path, last = name.split("/")
-    args = layer.backward.args if "backward" in path and layer.backward else layer.args
-    if last == "bias" and args.get("unit_forget_bias"):
-        return None  # of an LSTM: zeros and ones
+def _declared(args: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
+    last = name.rpartition("/")[2]
     keys = (*KERNELS.get(last, ()), *([_CONSTANTS[last]] if last in _CONSTANTS else ()))
     stated = (args[key] for key in keys if isinstance(args.get(key), Mapping))
     return next(stated, None)
+
+
+def _zeros_and_ones(found: Statistics) -> Drawn:
+    """The bias of an LSTM: 1 for its forget gate, 0 for the other three (of cuDNN's layer, seven)."""
+    left = found.zeros not in (0.75, 0.875) or found.absmax != 1
+    return Drawn(fit=0.0 if left else None)
 
 
 def _filled(initializer: Mapping[str, Any], found: Statistics) -> Drawn:
@@ -144,9 +150,12 @@ def sample(array: Array) -> Array:
 def _best(possible: list[Law], ordered: Array, found: Statistics, rounding: float) -> Drawn:
     first = possible[0]
     absmax = found.absmax
-    if absmax is None or not testable(found):
+    if absmax is None or found.nans or found.infinities:
         return Drawn(first.std, first.magnitude)
-    fits = [laws.fit(law, ordered) if absmax <= law.bound * (1 + rounding) else 0.0 for law in possible]
+    within = [absmax <= law.bound * (1 + rounding) for law in possible]
+    if any(within) and not testable(found):  # beyond its bounds a single number is proof
+        return Drawn(first.std, first.magnitude)
+    fits = [laws.fit(law, ordered) if inside else 0.0 for law, inside in zip(possible, within, strict=True)]
     spread = found.std or first.std  # where none fits, the law of the nearest scale is taken for the declared one
     best, law = max(zip(fits, possible, strict=True), key=lambda pair: (pair[0], -abs(math.log(spread / pair[1].std))))
     return Drawn(law.std, law.magnitude, best)
