@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from math import prod
+from math import prod, sqrt
 
 from archlint.analyses.shape_layers import margins
 from archlint.analyses.shape_maps import feature_map
@@ -57,8 +57,13 @@ def _average(values: Sequence[float]) -> float:
 def _pooled(step: Step, node: Node, of_window: Callable[[Sequence[float]], float]) -> Step:
     """What is strong at one place is strong in its window."""
     inside = node.use.arg("padding", "valid") == "valid"
-    profile = pooled(step.state.profile, windows(node.use), of_window, inside=inside)
-    return Step(replace(step.state, profile=profile), step.back)
+    gain, profile = pooled(step.state.profile, windows(node.use), of_window, inside=inside)
+    whole = node.input.whole()
+    # Of places that are alike but for their strength, the strongest is picked; of others, any
+    alike = max(0.0, 1 - whole.pairs.near / whole.square) if whole.square > 0 else 0.0
+    stronger = 1 + (gain - 1) * alike
+    groups = step.state.groups if stronger == 1 else tuple(one.scaled(sqrt(stronger)) for one in step.state.groups)
+    return Step(replace(step.state, groups=groups, profile=profile), step.back)
 
 
 def _largest(state: State, count: int, overlap: float, fewer: float) -> Step:

@@ -188,15 +188,16 @@ def unframed(profile: Profile, places: Shape, sides: Sequence[tuple[int, int]]) 
 
 def pooled(
     profile: Profile, windows: Sequence[Window], of_window: Callable[[Sequence[float]], float], *, inside: bool
-) -> Profile:
-    """The profile of a pooled map; `inside`: windows do not reach over its edges."""
+) -> tuple[float, Profile]:
+    """How strong a pooled map is because places differ, and its profile; `inside`: no window reaches over an edge."""
     if [*map(len, profile)] != [window.places for window in windows]:
-        return ()
-    found = []
+        return 1.0, ()
+    gain, found = 1.0, []
     for axis, window in zip(profile, windows, strict=True):
         starts = range(0, len(axis) - (window.kernel - 1 if inside else 0), window.stride)
         left = [of_window(axis[start : start + window.kernel]) for start in starts]
         if not left or sum(left) <= 0:
-            return ()
+            return 1.0, ()
+        gain *= sum(left) / len(left)
         found.append(tuple(value * len(left) / sum(left) for value in left))
-    return tuple(found)
+    return gain, tuple(found)
