@@ -57,7 +57,7 @@ def withheld(found: Fit | None) -> dict[str, str]:
     """The marks in the schema of facts that the data does not give, each with the reason."""
     if found is None:
         return {"data": NO_DATA, "targets": NO_DATA}
-    return {} if found.outputs else {"targets": _NO_TARGETS.format(held=", ".join(found.data.held))}
+    return {} if found.outputs else {"targets": _NO_TARGETS.format(held=found.data.held)}
 
 
 def fit(model: Model, shapes: dict[Tensor, Shape], data: "Dataset") -> Fit:
@@ -198,7 +198,7 @@ def _lacking(data: "Dataset", what: str, name: str, names: Sequence[str]) -> str
             f"with columns of these names, or an .npz with arrays {letter}_0, {letter}_1, …"
         )
     wanted = letter if len(names) == 1 else f"{letter}_0, {letter}_1, … or {', '.join(names)}"
-    return f"{data.name} holds {', '.join(data.held)}, but nothing for its {what} {name}; name the arrays {wanted}"
+    return f"{data.name} holds {data.held}, but nothing for its {what} {name}; name the arrays {wanted}"
 
 
 def _mismatch(data: "Dataset", values: "Values", wanted: str) -> str:

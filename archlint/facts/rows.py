@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from math import isinf, prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from archlint.analyses import field, ranges, runs, windows
 from archlint.analyses.flow import Flow, flow, is_plain_stack
@@ -13,13 +13,11 @@ from archlint.analyses.shapes import infer
 from archlint.analyses.trails import Link, Trail, trails
 from archlint.analyses.wiring import wire
 from archlint.evidence import Evidence
-from archlint.facts import data_rows, measures, prospect_rows, signal_rows
+from archlint.facts import data_rows, measures
 from archlint.facts.settings import settings
+from archlint.facts.signal_rows import Prediction, adaptive
 from archlint.facts.weight_rows import Weights
 from archlint.graph import Layer, Loss, Model, Node, Optimizer, Tensor
-
-if TYPE_CHECKING:
-    from archlint.analyses.signal import Changes, Signals
 
 Row = dict[str, Any]
 
@@ -46,6 +44,7 @@ class Study:
         self.flow: Flow = flow(self.wiring)
         self.trails, self.links = trails(self.wiring, self.shapes)
         self.weights = Weights(self.model, self.evidence)
+        self.prediction = Prediction(self.wiring, self.flow, self.shapes, self.weights)
         data = self.evidence.data
         self.fit = data_rows.fit(self.model, self.shapes, data) if data else None
 
@@ -64,8 +63,8 @@ class Study:
             "tensor": list(self.tensors()),
             "operand": _distinct(self.operands()),
             "weight": self.weights.rows(),
-            "signal": list(signal_rows.rows(self)),
-            "prospect": list(prospect_rows.rows(self)),
+            "signal": list(self.prediction.rows()),
+            "prospect": list(self.prediction.prospects()),
             **(self.fit.tables() if self.fit else {}),
         }
 
@@ -75,15 +74,6 @@ class Study:
             **({"weights": self.weights.unread} if self.weights.unread else {}),
             **data_rows.withheld(self.fit),
         }
-
-    @cached_property
-    def signals(self) -> "Signals":
-        """The signal of every tensor at initialization."""
-        return self.predict()
-
-    def predict(self, changes: "Changes | None" = None) -> "Signals":
-        """The same, if some things were different."""
-        return signal_rows.predicted(self, changes)
 
     @cached_property
     def parameters(self) -> list[Parameters]:
@@ -268,7 +258,7 @@ class Study:
             "params": _total(found.count for found in self.parameters),
             "trainable_params": _total(found.trainable for found in self.parameters),
             "dtype_policy": next((layer.args.get("dtype") for layer in kernels), None),
-            "adaptive": prospect_rows.adaptive(self),
+            "adaptive": adaptive(model.training),
             "trained": self.weights.trained,
             "samples": self.evidence.data.samples if self.evidence.data else None,
             "optimizer": compiled.pop("name") or None,
