@@ -56,6 +56,10 @@ def main() -> None:
         sys.stderr.write(f"archlint: the output cannot be written ({error.strerror})\n")
         _drop_output()
         sys.exit(2)
+    except Exception as error:  # whatever slipped through is a fault of archlint's, and no reason for a traceback
+        fault = safe_text(f"{type(error).__name__}: {error}")
+        sys.stderr.write(f"archlint: archlint itself failed ({fault}); please report it\n")
+        sys.exit(2)
 
 
 def _drop_output() -> None:

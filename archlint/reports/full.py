@@ -1,5 +1,6 @@
 """The format for people: a block per rule and model, then what was counted and what was not checked."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from archlint.evidence import NO_DATA
@@ -73,7 +74,7 @@ def _block(block: Sequence[Finding], width: int, verbose: bool) -> Iterator[Line
 
 
 def _places(block: Sequence[Finding], verbose: bool) -> str:
-    names = [safe_text(finding.layer or "the model") for finding in block]
+    names = list(dict.fromkeys(safe_text(finding.layer or "the model") for finding in block))
     if len(names) == 1:
         return names[0]
     return f"{len(names)} layers: {_listed(names, verbose)}"
@@ -153,7 +154,7 @@ def _not_checked(files: Sequence[Checked], width: int, verbose: bool) -> Iterato
     by_reason: dict[str, dict[str, NotChecked]] = {}
     holders: dict[str, set[str]] = {}
     for file in files:
-        for unjudged in (one for one in file.not_checked if verbose or one.why != NO_DATA):
+        for unjudged in (one for one in file.not_checked if verbose or NO_DATA not in one.why):
             by_reason.setdefault(unjudged.why, {})[unjudged.code] = unjudged
             holders.setdefault(unjudged.why, set()).add(file.path)
     for why, rules in by_reason.items():
@@ -171,12 +172,9 @@ def statistics(report: Report, width: int, quiet: bool = False, verbose: bool = 
     for file in report.files:
         if file.status == "failed":
             yield from _file(file, width, verbose)
-    found = blocks(finding for file in report.files for finding in file.findings)
-    for block in sorted(found, key=len, reverse=True):
-        first = block[0]
-        yield line(
-            f"{len(block):>7,}  ", Span(f"{first.severity:<8}", STYLES[first.severity]), f"{first.code}  {first.name}"
-        )
+    found = Counter((one.severity, one.code, one.name) for file in report.files for one in file.findings)
+    for (severity, code, name), count in found.most_common():
+        yield line(f"{count:>7,}  ", Span(f"{severity:<8}", STYLES[severity]), f"{code}  {name}")
     if not quiet:
         yield from [()] if found else []
         yield from summary(report, width, verbose)

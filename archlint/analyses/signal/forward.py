@@ -46,7 +46,6 @@ _RULES: Mapping[str, Rule] = {
 }
 
 _FINAL = ("softmax", "sigmoid", "log_softmax")
-_SCALED_INSIDE = frozenset({"rescaling", "normalization"})
 
 
 @dataclass
@@ -145,7 +144,7 @@ class Forward:
 
     def _scales_itself(self, number: int) -> bool:
         readers = self.wiring.readers[number]
-        return bool(readers) and all(self.wiring.layer_of(reader).kind in _SCALED_INSIDE for reader in readers)
+        return bool(readers) and all(self.wiring.layer_of(reader).kind == "rescaling" for reader in readers)
 
     def _drawn(self, index: int, use: Use) -> Mapping[str, Drawn]:
         if index not in self._weights:

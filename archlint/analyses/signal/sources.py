@@ -60,25 +60,24 @@ def _numbers(value: object) -> list[float]:
 
 
 def normalization(node: Node) -> Passed:
-    """By the mean and variance that it states or that are stored; else it is taken to be adapted to its data.
+    """It is taken to be adapted to the data, which are not known: what it puts out is standardized.
 
     Behind a `Rescaling` it is part of a net for photographs, whose statistics come with pretrained weights, and which
     does nothing without them.
     """
     mean, variance = node.use.arg("mean"), node.use.arg("variance")
-    if mean is not None and variance is not None:
-        centres, spreads = _numbers(mean), _numbers(variance)
-    elif "mean" in node.weights and "variance" in node.weights:
-        centres, spreads = [node.weights["mean"].mean], [node.weights["variance"].mean]
-    else:
-        return same(node) if node.after("rescaling") else single(Step(STANDARD, kept))
-    roots = [sqrt(max(1e-14, spread)) for spread in spreads]
+    stated = mean is not None and variance is not None
     if node.use.arg("invert", False):
-        return single(by_channel(node.input, roots, centres))
-    if len(roots) != len(centres):
-        return unknown()
-    scales, offsets = [1 / root for root in roots], [-a / root for a, root in zip(centres, roots, strict=True)]
-    return single(by_channel(node.input, scales, offsets))
+        return single(by_channel(node.input, [sqrt(max(1e-14, one)) for one in _numbers(variance)], _numbers(mean)))
+    if node.after("rescaling") and not stated and _does_nothing(node):
+        return same(node)
+    return single(Step(STANDARD, kept))
+
+
+def _does_nothing(node: Node) -> bool:
+    """Whether no statistics are stored, or those that it begins with."""
+    stored = [node.weights[name].mean for name in ("mean", "variance") if name in node.weights]
+    return stored in ([], [0.0, 1.0])
 
 
 def preprocessing(node: Node) -> Passed:
