@@ -334,5 +334,5 @@ NETS: dict[str, Net] = {
 }
 """Every net by name."""
 
-IN_KERAS_2 = ("relu he", "resnet v1", "densenet", "bidirectional lstm", "nested", "transformer")
+IN_KERAS_2 = ("relu he", "resnet v1", "bidirectional lstm", "nested", "transformer")
 """Nets that are measured in Keras 2, too."""
