@@ -189,6 +189,8 @@ class StoredWeight:
     `name` that of `Weight`, else the file's own. `shape` is as stored; `unit_axis` is the axis of the layer's units in
     it (None: it has none, or they are not known). `nbytes` is what its numbers take in memory.
 
+    Exporters store equal weights once: `also` holds layer and name of the others that it is.
+
     `read` raises ReadError where the file does not hold what it declares; always where `unreadable` says why not.
     """
 
@@ -201,6 +203,7 @@ class StoredWeight:
     read: "Callable[[], NDArray[Any]]"
     unit_axis: int | None = None
     unreadable: str | None = None
+    also: tuple[tuple[int, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -660,3 +660,16 @@ def test_constants_that_steer_a_computation_are_no_weights(tmp_path):
     scales = numpy_helper.from_array(np.ones(2, "f4"))
     path = write_onnx(tmp_path / "m.onnx", nodes, 3, shape=numpy_helper.from_array(np.array([-1, 3])), scales=scales)
     assert described(path) == []
+
+
+def test_equal_weights_that_an_exporter_stored_once_belong_to_every_layer_that_reads_them(tmp_path):
+    nodes = [helper.make_node("Gemm", ["x", "w", "b"], ["h"]), helper.make_node("Gemm", ["h", "v", "b"], ["y"])]
+    first, second = (numpy_helper.from_array(np.eye(rows, 4, dtype="f4") * rows) for rows in (3, 4))
+    shift = numpy_helper.from_array(np.full(4, 3, "f4"))
+    path = write_onnx(tmp_path / "m.onnx", nodes, w=first, v=second, b=shift)
+    with open_model(path) as model:
+        (bias,) = [weight for weight in model.stored() if weight.name == "bias"]
+        assert [model.layers[layer].kind for layer in (bias.layer, *(layer for layer, _ in bias.also))] == ["dense"] * 2
+        assert bias.also == ((bias.layer + 1, "bias"),)
+    means = query(path, "SELECT layer.id, signal.mean FROM signal JOIN layer ON layer.id = signal.layer WHERE affine")
+    assert [mean for _, mean in means] == pytest.approx([3, 15], rel=0.05)

@@ -107,6 +107,21 @@ class TestStatistics:
         path = dense(tmp_path / "n.onnx", np.array([[1e30, -1e30], [1e30, -1e30]], "f4"))
         assert facts(path, "std") == pytest.approx(1e30)
 
+    def test_nothing_is_said_of_what_holds_no_numbers(self, tmp_path: Path) -> None:
+        path = tmp_path / "m.h5"
+        shutil.copy(FIXTURES / "models" / "clean_cnn.h5", path)
+        with h5py.File(path, "r+") as file:
+            found: list[str] = []
+            file.visit(found.append)
+            emptied = ("batch_normalization/moving_variance", "dense/kernel")
+            for place in [one for one in found if one.endswith(emptied)]:
+                shape = file[place].shape
+                del file[place]
+                file.create_dataset(place, (*shape[:-1], 0), "f4")
+        sql = "SELECT dead_units, alike, small FROM weight WHERE elements = 0"
+        assert query(path, sql) == [(None, None, None)] * 2
+        assert not [finding.code for finding in check(path, load()).findings if finding.code.startswith("WGT")]
+
     def test_one_number_throughout_is_named(self, tmp_path: Path) -> None:
         path = dense(tmp_path / "m.onnx", np.full((300, 500), 0.1, "f4"))
         assert facts(path, "constant, std, alike") == (pytest.approx(0.1), 0, 1)
@@ -211,8 +226,8 @@ class TestReading:
         class Shown:
             task_ids = (0,)
 
-            def update(self, _task: int, completed: int) -> None:
-                begun.append(completed)
+            def update(self, _task: int, completed: int, total: int) -> None:
+                begun.append(completed / total)
 
             def stop(self) -> None:
                 begun.append(-1)
@@ -226,8 +241,9 @@ class TestReading:
             assert begun == []
             monkeypatch.setattr(progress, "PATIENCE", -1.0)
             bar(1, 10)
-            bar(10, 10)
-        assert begun == [1, 10, -1]
+            bar(1, 2)  # of another file, as the first one could not be read any further
+            bar(2, 2)
+        assert begun == [0.1, 0.5, 1, -1]
 
     def test_where_nobody_looks_there_is_no_bar(self) -> None:
         with progress.weight_bar() as bar:
@@ -274,7 +290,16 @@ class TestTraining:
         kernel[3, 4] = 3.0
         path = edited(tmp_path / "m.h5", "clean_mlp.h5", dense__kernel=kernel)
         (fit, *_) = (fit for (fit,) in query(path, "SELECT drawn_fit FROM weight WHERE name = 'kernel' ORDER BY layer"))
-        assert fit == 0
+        assert fit < 1e-12
+
+    def test_a_number_just_beyond_the_bounds_is_no_proof_as_keras_on_pytorch_draws_some(self, tmp_path: Path) -> None:
+        scale = np.sqrt(2 / 20) / 0.87962566
+        kernel = RANDOM.normal(size=(20, 96))
+        kernel = scale * np.where(np.abs(kernel) > 2, RANDOM.uniform(-1, 1, kernel.shape), kernel)
+        kernel[3, 4] = 2.2 * scale
+        path = edited(tmp_path / "m.h5", "clean_mlp.h5", dense__kernel=kernel)
+        (fit, *_) = (fit for (fit,) in query(path, "SELECT drawn_fit FROM weight WHERE name = 'kernel' ORDER BY layer"))
+        assert 1e-4 < fit < 1e-2
 
     def test_an_orthogonal_kernel_is_known_by_its_angles(self, tmp_path: Path) -> None:
         sql = "SELECT drawn_fit FROM weight WHERE name = 'recurrent_kernel'"

@@ -64,10 +64,11 @@ class Weights:
     def moments(self) -> Mapping[tuple[int, str], tuple[float, float]]:
         """Mean and standard deviation of every weight that was read, by its layer's number and its name."""
         return {
-            (one.weight.layer, one.weight.name): (one.found.mean, one.found.std)
+            place: (one.found.mean, one.found.std)
             for one in self.weighed
             if one.weight.layer is not None and one.found
             if one.found.mean is not None and one.found.std is not None
+            for place in ((one.weight.layer, one.weight.name), *one.weight.also)
         }
 
     def rows(self) -> list[dict[str, Any]]:

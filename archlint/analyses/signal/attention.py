@@ -144,9 +144,9 @@ def attention(node: Node) -> Passed:
     """Keras's layer without projections: the scores are products of queries and keys, or tanh of their sum."""
     if len(node.inputs) < 2:
         return unknown()
-    key_input = 2 if len(node.inputs) > 2 else 1
-    query, key, value = (turned(node.inputs[number], -1).whole() for number in (0, key_input, 1))
-    places, count, size = _axis_of_places(node, 0), _axis_of_places(node, 1), positive(node.use.input(0)[-1])
+    key_input, value_input = _key_and_value(node)
+    query, key, value = (turned(node.inputs[number], -1).whole() for number in (0, key_input, value_input))
+    places, count, size = _axis_of_places(node, 0), _axis_of_places(node, value_input), positive(node.use.input(0)[-1])
     scale = _score_scale(node, query, key, size)
     weighing = _Weighing(query, key, scale, count)
     state = State((weighing.values(value),), -1, least(one.certainty for one in node.inputs))
@@ -157,11 +157,24 @@ def attention(node: Node) -> Passed:
         to_value = kept.back(gradient).times(weighing.to_values(places, gradient.coherence))
         to_query = gradient.times(score * min(key.pairs.far, key.square))
         to_key = gradient.times(score * query.square)
-        if key_input == 1:
+        if key_input == value_input:
             return [to_query, summed([to_key, to_value])]
-        return [to_query, to_value, to_key]
+        by_input = {0: to_query, key_input: to_key, value_input: to_value}
+        return [by_input.get(number) for number in range(len(node.inputs))]
 
     return Passed((state,), to_inputs)
+
+
+def _key_and_value(node: Node) -> tuple[int, int]:
+    """Which inputs they are: of Keras's layer 2 and 1, or one for both; of an exported one, where the keys come
+    transposed, 1 and the last, behind a mask if there is one."""
+    last = len(node.inputs) - 1
+    if last < 2:
+        return 1, 1
+    query, keys, values = (node.use.inputs[number] or () for number in (0, 1, last))
+    if min(map(len, (query, keys, values))) > 2 and (keys[-2], keys[-1]) == (query[-1], values[-2]):
+        return 1, last
+    return 2, 1
 
 
 def _score_scale(node: Node, query: Group, key: Group, size: int) -> float:

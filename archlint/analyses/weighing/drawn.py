@@ -152,10 +152,14 @@ def _best(possible: list[Law], ordered: Array, found: Statistics, rounding: floa
     absmax = found.absmax
     if absmax is None or found.nans or found.infinities:
         return Drawn(first.std, first.magnitude)
+    chances = [min(1.0, found.elements * law.beyond(absmax)) for law in possible]
     within = [absmax <= law.bound * (1 + rounding) for law in possible]
     if any(within) and not testable(found):  # beyond its bounds a single number is proof
         return Drawn(first.std, first.magnitude)
-    fits = [laws.fit(law, ordered) if inside else 0.0 for law, inside in zip(possible, within, strict=True)]
+    fits = [
+        min(laws.fit(law, ordered), 1.0 if inside else chance)
+        for law, inside, chance in zip(possible, within, chances, strict=True)
+    ]
     spread = found.std or first.std  # where none fits, the law of the nearest scale is taken for the declared one
     best, law = max(zip(fits, possible, strict=True), key=lambda pair: (pair[0], -abs(math.log(spread / pair[1].std))))
     return Drawn(law.std, law.magnitude, best)

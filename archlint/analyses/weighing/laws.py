@@ -23,12 +23,13 @@ _HALF_WAY = math.sqrt(2 / math.pi)
 @dataclass(frozen=True, slots=True)
 class Law:
     """A distribution of single numbers: mean of the magnitudes (None: not worked out), the greatest magnitude that it
-    gives, and the probability of numbers up to x."""
+    gives, the probability of numbers up to x, and that of one of magnitude x or more beyond the bound."""
 
     std: float
     magnitude: float | None
     bound: float
     cdf: Callable[[Array], Array]
+    beyond: Callable[[float], float] = lambda _magnitude: 0.0
 
 
 def uniform(low: float, high: float) -> Law | None:
@@ -59,6 +60,8 @@ def truncated(mean: float, scale: float) -> Law | None:
         magnitude,
         abs(mean) + 2 * scale,
         lambda x: np.clip((_bell((x - mean) / scale) - below) / _CUT, 0, 1),
+        # Keras on PyTorch draws four times, and keeps the first number if all four lie beyond
+        lambda x: (2 * below) ** 3 * math.erfc((x - abs(mean)) / (scale * math.sqrt(2))),
     )
 
 

@@ -1,6 +1,7 @@
 """Whether a model was trained: by its declared initializers, else by the shape of its kernels' distributions."""
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,12 @@ ODD, LIKELY = 1e-4, 1e-2
 
 _LEAST = 1e-5
 
+_COMMON = 3
+"""Kernels of one scale that are no coincidence."""
+
+_NEAR = 0.15
+"""Relative distance from a usual scale that training may have gone."""
+
 
 def trained(model: Model, weighed: "Sequence[Weighed]") -> bool | None:
     """Whether the kernels have visibly left their initialization; None where that cannot be told."""
@@ -39,7 +46,8 @@ def _unlike_drawn(weighed: "Sequence[Weighed]") -> bool | None:
 
     One tensor that is no kernel, a table of positions, must not decide alone: its p-value is bounded from below.
     """
-    odds = [max(one.odds, _LEAST) for one in weighed if one.odds is not None]
+    scales = sorted(one.found.std for one in weighed if one.odds is not None and one.found and one.found.std)
+    odds = [max(_odds(one, one.odds, scales), _LEAST) for one in weighed if one.odds is not None]
     if not odds:
         return None
     half, count = -math.fsum(map(math.log, odds)), len(odds)
@@ -47,6 +55,27 @@ def _unlike_drawn(weighed: "Sequence[Weighed]") -> bool | None:
     z = 3 * math.sqrt(count) * ((half / count) ** (1 / 3) - 1 + 1 / (9 * count))
     together = math.erfc(z / math.sqrt(2)) / 2
     return True if together < ODD else False if together > LIKELY else None
+
+
+def _odds(one: "Weighed", alone: float, scales: Sequence[float]) -> float:
+    """The p-value of a kernel, also under a normal law of an unusual scale, if that is the scale of several kernels.
+
+    So are drawn GPT-2's projections (0.02 over the root of its depth) and T5's queries. Training drives scales apart,
+    but not far from where they were: near a usual scale, kernels may have one in common after it, too.
+    """
+    if alone >= ODD or not one.found or not one.found.std:
+        return alone
+    std, tolerance = one.found.std, _tolerance(one.found)
+    common = bisect_right(scales, std * (1 + tolerance)) - bisect_left(scales, std * (1 - tolerance))
+    law = laws.normal(0.0, std)
+    if law is None or common < _COMMON or any(abs(std / usual - 1) < _NEAR for usual in _usual(one.weight.shape)):
+        return alone
+    return max(alone, laws.fit(law, sample(one.weight.read())))
+
+
+def _tolerance(found: Statistics) -> float:
+    """Relative error of a standard deviation, four times."""
+    return 4 / math.sqrt(2 * found.elements)
 
 
 def resemblance(array: Array, found: Statistics) -> float | None:
@@ -57,15 +86,15 @@ def resemblance(array: Array, found: Statistics) -> float | None:
     bound = found.absmax * (1 + 1 / found.elements)
     possible = [laws.uniform(-bound, bound), laws.truncated(0.0, bound / 2)]
     # trained kernels come near a bell, too, but not near one of a usual size
-    tolerance = 4 / math.sqrt(2 * found.elements)
-    possible += [laws.normal(0.0, std) for std in _usual(array.shape) if abs(found.std / std - 1) < tolerance]
+    usual = (std for std in _usual(array.shape) if abs(found.std / std - 1) < _tolerance(found))
+    possible += [laws.normal(0.0, std) for std in usual]
     ordered = sample(array)
     return max(laws.fit(law, ordered) for law in possible if law is not None)
 
 
 def _usual(shape: tuple[int, ...]) -> Iterator[float]:
     """Standard deviations of normal initializers: He, Glorot, LeCun and orthogonal by any side, and fixed ones."""
-    yield from (0.01, 0.02, 0.05, 1.0)
+    yield from (0.01, 0.02, 0.05, 0.1, 1.0)
     if len(shape) > 1:
         field = math.prod(shape[2:])
         for fan in {*shape, shape[0] * field, shape[1] * field, sum(shape[:2]) * field / 2}:

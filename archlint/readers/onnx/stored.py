@@ -33,12 +33,14 @@ class Part:
 class _Role(NamedTuple):
     """What a stored tensor is to the layer that reads it.
 
-    It has no name if only the layer is known, and an empty one if it only helps to put the layer into operations.
+    It has no name if only the layer is known, and an empty one if it only helps to put the layer into operations. Of
+    tensors that several layers read, `also` holds the further layers, and what it is to them.
     """
 
     layer: int
     name: str | None = None
     unit_axis: int | None = None
+    also: tuple[tuple[int, str], ...] = ()
 
 
 def stored_weights(
@@ -75,6 +77,7 @@ def _weight(file: OpenFile, constant: Constant, role: _Role | None, layers: Sequ
         read=partial(_refused, constant.name, fault) if fault else partial(_numbers, file, constant),
         unit_axis=role.unit_axis if role else None,
         unreadable=fault,
+        also=role.also if role else (),
     )
 
 
@@ -108,13 +111,22 @@ def _roles(prog: Program, parts: Sequence[Part]) -> dict[str, _Role]:
             if value and value in prog.static:
                 name = _name(prog, part.kind, step, place)
                 origin, axis = _origin(prog, makers, value, _unit_axis(prog, step, place, name))
-                if name is not None and origin and (origin not in roles or not roles[origin].name):
-                    roles[origin] = _Role(part.layer, name, axis)
+                if name is not None and origin:
+                    roles[origin] = _together(roles.get(origin), _Role(part.layer, name, axis))
                 for held in _sources(prog.graph, makers, value, seen):
                     roles.setdefault(held, _Role(part.layer))
         for body in step.node.bodies.values():
             roles.update((held, _Role(part.layer)) for graph in body.graphs() for held in graph.constants)
     return roles
+
+
+def _together(known: _Role | None, further: _Role) -> _Role:
+    """The first role that has a name, with what it is to others."""
+    if known is None or not known.name:
+        return further
+    if not further.name or further.layer == known.layer:
+        return known
+    return known._replace(also=tuple(dict.fromkeys((*known.also, (further.layer, further.name)))))
 
 
 def _name(prog: Program, kind: str, step: Step, place: int) -> str | None:
