@@ -386,7 +386,7 @@ def test_a_report_never_overwrites_a_model(archlint: Archlint, tmp_path: Path, n
 # The JSON contract
 
 FILE = {"path", "status", "format", "error", "model", "rules", "findings", "not_checked"}
-MODEL = {"name", "producer", "producer_version", "layers", "stage", "opset", "nodes", "lifted"}
+MODEL = {"name", "producer", "producer_version", "layers", "stage", "opset", "nodes", "lifted", "trained"}
 FINDING = {"code", "name", "severity", "layer", "message", "advice", "fix", "evidence"}
 NOT_CHECKED = {"code", "name", "needs", "why"}
 

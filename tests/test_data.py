@@ -5,6 +5,7 @@ import io
 import json
 import subprocess
 import sys
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ import pytest
 from support import FIXTURES, entry, sequential, write_h5
 
 from archlint import cli, dataset
-from archlint.dataset import arrays, table
+from archlint.dataset import arrays, csv_file, statistics, table
 from archlint.dataset.statistics import Features, Targets
 
 Run = Callable[..., tuple[int, str, str]]
@@ -229,6 +230,15 @@ def test_texts_in_a_target_are_classes(ask: Ask, tmp_path: Path) -> None:
     assert ask(sql, "--data", "t.csv", "--target", "kind") == expected
     write_parquet(tmp_path / "t.parquet", {"a": [1, 2, 3, 4, 5], "kind": [kind or None for _, kind in kinds]})
     assert ask(sql, "--data", "t.parquet", "--target", "kind") == expected
+
+
+def test_whole_numbers_among_texts_keep_all_their_digits(
+    monkeypatch: pytest.MonkeyPatch, ask: Ask, tmp_path: Path
+) -> None:
+    mlp(tmp_path / "model.h5", inputs=1)
+    monkeypatch.setattr(table, "BLOCK", 4)  # two rows: the first block is all numbers
+    write_csv(tmp_path / "t.csv", [[1, 1000001], [2, 1000002], [3, "old"], [4, 1000001]], ("a", "kind"))
+    assert ask("SELECT classes FROM target", "--data", "t.csv", "--target", "kind") == [{"classes": 3}]
 
 
 def test_validation_groups_and_test_data_are_known_for_what_they_are(ask: Ask, tmp_path: Path) -> None:
@@ -568,6 +578,89 @@ def test_an_archive_without_arrays_or_with_half_an_array_is_one_sentence(run: Ru
     assert "one of its arrays is damaged (" in run("check", "model.h5", "--data", "t.npz")[2]
 
 
+def header(shape: tuple[int, ...], kind: str = "<f4") -> bytes:
+    """The start of an array that goes on otherwise than it says."""
+    made = io.BytesIO()
+    np.lib.format.write_array_header_2_0(made, {"descr": kind, "fortran_order": False, "shape": shape})
+    return made.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("member", "content", "packing", "expected"),
+    [
+        ("x.npy", header((1, 10**12)), zipfile.ZIP_STORED, "one sample of x has 1,000,000,000,000 values; give"),
+        ("x.npy", header((1,) * 70) + bytes(4), zipfile.ZIP_STORED, "the array x is damaged (maximum supported"),
+        ("y.npy", header((50,), "<U0"), zipfile.ZIP_STORED, "the array y is damaged (itemsize cannot be zero"),
+        ("x.npy", b"\x93NUMPY\x02\x00" + b"\xff" * 99, zipfile.ZIP_DEFLATED, "one of its arrays is damaged ("),
+        ("x.npy", header((50, 4)), zipfile.ZIP_LZMA, "its arrays are packed in a way that NumPy does not know; save"),
+    ],
+    ids=["sample", "axes", "texts", "header", "packing"],
+)
+def test_an_array_that_no_numpy_wrote_is_one_sentence(
+    run: Run, tmp_path: Path, member: str, content: bytes, packing: int, expected: str
+) -> None:
+    mlp(tmp_path / "model.h5")
+    np.savez(tmp_path / "t.npz", **({} if member == "x.npy" else {"x": X}))
+    with zipfile.ZipFile(tmp_path / "t.npz", "a", packing) as archive:
+        archive.writestr(member, content)
+    code, out, err = run("check", "model.h5", "--data", "t.npz")
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert err.startswith(f"archlint: --data t.npz: {expected}")
+
+
+def test_a_header_is_not_unpacked_further_than_a_shape_can_reach(run: Run, tmp_path: Path) -> None:
+    mlp(tmp_path / "model.h5")
+    with zipfile.ZipFile(tmp_path / "t.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x.npy", b"\x93NUMPY\x02\x00" + (2**26).to_bytes(4, "little") + b" " * 2**26)
+    tracemalloc.start()
+    assert "one of its arrays is damaged (" in run("check", "model.h5", "--data", "t.npz")[2]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2**24
+
+
+def test_an_array_is_numbered_by_few_digits(ask: Ask, tmp_path: Path) -> None:
+    mlp(tmp_path / "model.h5")
+    np.savez(tmp_path / "t.npz", **{"x": X, f"y_{'9' * 5000}": Y})
+    assert ask("SELECT count(*) AS targets FROM target", "--data", "t.npz") == [{"targets": 0}]
+
+
+def test_of_many_arrays_or_columns_the_first_ones_are_listed(run: Run, tmp_path: Path) -> None:
+    mlp(tmp_path / "model.h5")
+    np.savez(tmp_path / "t.npz", **{f"y_{number}": Y for number in range(99)})
+    assert "it holds y_0, y_1," in (err := run("check", "model.h5", "--data", "t.npz")[2])
+    assert "y_29 … +69, but nothing for the input" in err
+    write_csv(tmp_path / "t.csv", [range(99)], [f"c{number}" for number in range(99)])
+    assert "c28, c29 … +69\n" in run("check", "model.h5", "--data", "t.csv")[2]
+
+
+def test_a_line_without_end_is_not_read_to_it(monkeypatch: pytest.MonkeyPatch, run: Run, tmp_path: Path) -> None:
+    mlp(tmp_path / "model.h5")
+    monkeypatch.setattr(csv_file, "LINE", 1000)
+    (tmp_path / "t.csv").write_text("a,kind\n" + "1," * 2000)
+    assert run("check", "model.h5", "--data", "t.csv", "--target", "kind")[2] == (
+        "archlint: --data t.csv: it has a line longer than any table's; save it as .csv, a line for each sample\n"
+    )
+
+
+@pytest.mark.parametrize("kind", ["npz", "csv"])
+def test_too_many_texts_are_no_classes(monkeypatch: pytest.MonkeyPatch, ask: Ask, tmp_path: Path, kind: str) -> None:
+    mlp(tmp_path / "model.h5", inputs=1, units=1)
+    monkeypatch.setattr(statistics, "LABELS", 20)
+    texts = [f"text {number}" for number in range(50)]
+    np.savez(tmp_path / "t.npz", x=X[:, :1], y=np.array(texts))
+    write_csv(tmp_path / "t.csv", zip(range(50), texts, strict=True), ("a", "kind"))
+    options = ("--data", f"t.{kind}", *(("--target", "kind") if kind == "csv" else ()))
+    assert ask("SELECT classes FROM target", *options) == [{"classes": None}]
+
+
+def test_a_parquet_table_without_columns_is_one_sentence(run: Run, tmp_path: Path) -> None:
+    mlp(tmp_path / "model.h5")
+    write_parquet(tmp_path / "t.parquet", {})
+    err = run("check", "model.h5", "--data", "t.parquet", "--target", "kind")[2]
+    assert err == "archlint: --data t.parquet: it has no columns; save the data again\n"
+
+
 def test_parquet_without_pyarrow_is_one_sentence(monkeypatch: pytest.MonkeyPatch, run: Run, tmp_path: Path) -> None:
     mlp(tmp_path / "model.h5")
     (tmp_path / "t.parquet").write_bytes(b"PAR1")
@@ -760,6 +853,23 @@ def test_a_table_with_more_classes_than_units_is_an_error(run: Run, tmp_path: Pa
     }
     mlp(tmp_path / "model.h5")
     assert found(run, *options)["LOS011"][0] == "error"
+
+
+@pytest.mark.parametrize("loss", ["categorical_crossentropy", "sparse_categorical_crossentropy"])
+def test_one_unit_for_two_classes_is_one_finding(run: Run, tmp_path: Path, loss: str) -> None:
+    mlp(tmp_path / "model.h5", units=1, activation="sigmoid", loss=loss)
+    np.savez(tmp_path / "t.npz", x=X, y=Y % 2)
+    assert [code for code in found(run, "--data", "t.npz") if code.startswith("LOS")] == ["LOS002"]
+
+
+@pytest.mark.parametrize(("scale", "expected"), [(1, []), (10, ["LOS011"])])
+def test_a_squashed_regression_is_judged_by_its_targets(
+    run: Run, tmp_path: Path, scale: float, expected: list[str]
+) -> None:
+    mlp(tmp_path / "model.h5", units=1, activation="sigmoid", loss="mse")
+    assert [code for code in found(run) if code.startswith("LOS")] == ["LOS008"]
+    np.savez(tmp_path / "t.npz", x=X, y=scale * np.linspace(0.1, 0.9, 50))
+    assert [code for code in found(run, "--data", "t.npz") if code.startswith("LOS")] == expected
 
 
 @pytest.mark.parametrize("loss", ["categorical_crossentropy", "sparse_categorical_crossentropy"])

@@ -26,7 +26,8 @@ class _Bar:
         if self._shown is None and now - self._start > PATIENCE and done < total:
             self._shown = _begun(total)
         if self._shown:
-            self._shown.update(self._shown.task_ids[0], completed=done)
+            # the total, too: a file that failed half-way leaves its bar to the next one
+            self._shown.update(self._shown.task_ids[0], completed=done, total=total)
         if done >= total:
             self.end()
 

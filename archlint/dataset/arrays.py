@@ -1,5 +1,6 @@
 """Reads .npz archives, array by array in blocks of samples; arrays of Python objects are pickles and stay closed."""
 
+import io
 import re
 import zipfile
 import zlib
@@ -14,8 +15,8 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from archlint.dataset.contents import Dataset, Parts, Values
-from archlint.dataset.statistics import Features, Targets, together
+from archlint.dataset.contents import Dataset, Parts, Values, listed
+from archlint.dataset.statistics import Features, Targets, few, together
 from archlint.errors import UsageError
 
 VALUES = 250_000_000
@@ -24,11 +25,17 @@ VALUES = 250_000_000
 BLOCK = 2**18
 """Values that are in memory at a time, if a sample has no more and the array is stored sample by sample."""
 
+SAMPLE = 2**24
+"""Values of one sample, which is in memory as a whole: a scan of 256 x 256 x 256."""
+
 BY_COLUMNS = 2**26
 """Values of an array that is stored column by column (in Fortran's order), so that it must be read as a whole."""
 
+_HEADER = 2**16
+"""Bytes at the start of an array that may tell its shape; NumPy writes 128, and reads as many as they say they are."""
+
 _ASIDE = re.compile(r"groups|(x|y)_test|(?P<validation>(x|y)_val)(_\d+)?")
-_ROLE = re.compile(r"(?P<role>[xy])(_train)?(_(?P<number>\d+))?")
+_ROLE = re.compile(r"(?P<role>[xy])(_train)?(_(?P<number>\d{1,4}))?")
 _SAVE = "save np.savez('train.npz', x=x, y=y)"
 
 
@@ -37,6 +44,15 @@ class _Header:
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     by_columns: bool
+
+    @property
+    def textual(self) -> bool:
+        return self.dtype.kind in "US"
+
+    @property
+    def size(self) -> int:
+        """Values of a sample; of texts bytes."""
+        return prod(self.shape[1:]) * (max(1, self.dtype.itemsize) if self.textual else 1)
 
 
 def read(name: str, file: BufferedReader, columns: Sequence[str]) -> Dataset:
@@ -69,7 +85,7 @@ class _Archive:
         samples = _samples(used)
         inputs, targets = self._parts(used, "x"), self._parts(used, "y")
         if not inputs.given:
-            raise UsageError(f"it holds {', '.join(self.headers)}, but nothing for the input; {_SAVE}")
+            raise UsageError(f"it holds {listed(list(self.headers))}, but nothing for the input; {_SAVE}")
         validation = [
             header.shape[0]
             for known, header in self.headers.items()
@@ -84,7 +100,7 @@ class _Archive:
             inputs,
             targets,
             validation[0] if validation else None,
-            held=tuple(self.headers),
+            held=listed(list(self.headers)),
         )
 
     def _parts(self, used: Mapping[str, _Header], role: str) -> Parts:
@@ -108,7 +124,7 @@ class _Archive:
         return Parts(whole, tuple(numbered[place] for place in sorted(numbered)), named)
 
     def _values(self, known: str, header: _Header, role: str) -> Values:
-        if header.dtype.kind in "US":
+        if header.textual:
             return Values(known, header.shape, targets=self._texts(known, header) if role == "y" else None)
         features: Features | None = None
         targets: Targets | None = None
@@ -123,12 +139,14 @@ class _Archive:
     def _texts(self, known: str, header: _Header) -> Targets:
         different: frozenset[str] = frozenset()
         for block in self._blocks(known, header):
-            different |= frozenset(map(str, np.unique(block).tolist()))
+            different = few(different.union(map(str, np.unique(block).tolist())))
         return Targets.of_texts(different, 0)
 
     def _blocks(self, known: str, header: _Header) -> Iterator[NDArray[Any]]:
         """The array in blocks of whole samples, as far as it is read."""
-        size = prod(header.shape[1:])
+        size = header.size
+        if size > SAMPLE:
+            raise UsageError(f"one sample of {known} has {size:,} values; give samples of up to {SAMPLE:,}")
         limit = min(header.shape[0], max(1, VALUES // size))
         self.seen.append(limit)
         step = max(1, BLOCK // size)
@@ -142,6 +160,8 @@ class _Archive:
                 yield _block(member, known, header, rows) if whole is None else whole[start : start + rows]
 
     def _header(self, member: str) -> _Header:
+        if self.archive.getinfo(member).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise UsageError(f"its arrays are packed in a way that NumPy does not know; {_SAVE}")
         with self.archive.open(member) as file:
             header = _read_header(file)
         known = member.removesuffix(".npy")
@@ -156,12 +176,14 @@ class _Archive:
 
 
 def _read_header(file: IO[bytes]) -> _Header:
+    head = io.BytesIO(file.read(_HEADER))
     try:
-        version = npy.read_magic(file)
+        version = npy.read_magic(head)
         read_rest = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-        shape, by_columns, dtype = read_rest(file)
+        shape, by_columns, dtype = read_rest(head)
     except (ValueError, SyntaxError, TokenError) as error:  # numpy parses the header as a Python literal
         raise UsageError(f"one of its arrays is damaged ({error}); {_SAVE}") from error
+    file.seek(head.tell())
     return _Header(tuple(shape), np.dtype(dtype), bool(by_columns) and len(shape) > 1)
 
 
@@ -171,7 +193,10 @@ def _block(member: IO[bytes], known: str, header: _Header, rows: int) -> NDArray
     data = member.read(wanted)
     if len(data) < wanted:
         raise UsageError(f"the array {known} ends before its {header.shape[0]:,} samples do; save it again")
-    return np.frombuffer(data, header.dtype).reshape(shape, order="F" if header.by_columns else "C")
+    try:
+        return np.frombuffer(data, header.dtype).reshape(shape, order="F" if header.by_columns else "C")
+    except ValueError as error:  # texts without characters, more axes than NumPy can have
+        raise UsageError(f"the array {known} is damaged ({error}); save it again") from error
 
 
 def _samples(used: Mapping[str, _Header]) -> int:

@@ -1,9 +1,11 @@
 """What is known of a file of training data."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from archlint.dataset.statistics import Features, Targets
+
+_LISTED = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class Dataset:
 
     `seen` are the samples that were looked at: the first ones, where there are more than archlint reads. `validation`
     are those set apart for validation. `tabular`: the columns are a table's, which training code may still change on
-    its way to the model (texts to numbers, labels to one-hot rows, gaps to means).
+    its way to the model (texts to numbers, labels to one-hot rows, gaps to means). `held` names all that is in it.
     """
 
     name: str
@@ -62,9 +64,15 @@ class Dataset:
     targets: Parts
     validation: int | None = None
     tabular: bool = False
-    held: tuple[str, ...] = ()
+    held: str = ""
 
     @property
     def partial(self) -> bool:
         """Whether only the first samples were looked at."""
         return self.seen < self.samples
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names of arrays or columns in a sentence, the first ones of many."""
+    more = f" … +{len(names) - _LISTED}" if len(names) > _LISTED else ""
+    return ", ".join(name or "(nameless)" for name in names[:_LISTED]) + more

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from io import BufferedReader
 from itertools import chain, islice
 
@@ -12,6 +12,9 @@ from archlint.errors import UsageError
 
 _DELIMITERS = ",;\t|"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
+
+LINE = 2**24
+"""Characters of a line, which is in memory as a whole: 800,000 columns of 20."""
 
 
 def read(name: str, file: BufferedReader, columns: Sequence[str]) -> Dataset:
@@ -29,10 +32,11 @@ def read(name: str, file: BufferedReader, columns: Sequence[str]) -> Dataset:
 
 
 def _read(name: str, text: io.TextIOWrapper, columns: Sequence[str]) -> Dataset:
-    head = list(islice((line for line in text if line.strip()), 2))
+    rest = _lines(text)
+    head = list(islice((line for line in rest if line.strip()), 2))
     if not head:
         raise UsageError("it is empty; save the data again")
-    lines = csv.reader(chain(head, text), delimiter=_delimiter(*head), skipinitialspace=True)
+    lines = csv.reader(chain(head, rest), delimiter=_delimiter(*head), skipinitialspace=True)
     header = next(lines)
     _check_header(header)
     table = Table(header, columns)
@@ -44,6 +48,13 @@ def _read(name: str, text: io.TextIOWrapper, columns: Sequence[str]) -> Dataset:
         _check_lengths(block, len(header), lines.line_num - len(block))
         _add(table, block)
     return table.dataset(name, table.seen + sum(1 for _ in rows))
+
+
+def _lines(text: io.TextIOWrapper) -> Iterator[str]:
+    while line := text.readline(LINE):
+        if len(line) == LINE:
+            raise UsageError("it has a line longer than any table's; save it as .csv, a line for each sample")
+        yield line
 
 
 def _delimiter(header: str, row: str = "") -> str:

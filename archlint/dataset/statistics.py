@@ -1,6 +1,7 @@
 """What one pass over an array shows: statistics that can be put together from those of its blocks."""
 
 from dataclasses import dataclass, fields
+from itertools import islice
 from typing import Any, TypeVar
 
 import numpy as np
@@ -127,12 +128,12 @@ class Targets:
             binary=bool(((values == 0) | (values == 1)).all()),
             shares=bool((complete >= 0).all() and (abs(complete.sum(axis=1) - 1) <= _TOLERANCE).all()),
             present=(complete != 0).any(axis=0),
-            labels=_few(frozenset(np.unique(values).tolist())) if whole else None,
+            labels=_labels(frozenset(np.unique(values).tolist())) if whole else None,
         )
 
     def merged(self, other: "Targets") -> "Targets":
         """The statistics of two blocks together."""
-        known = None if self.labels is None or other.labels is None else self.labels | other.labels
+        known = None if self.labels is None or other.labels is None else _labels(self.labels | other.labels)
         return Targets(
             low=min(self.low, other.low),
             high=max(self.high, other.high),
@@ -141,14 +142,14 @@ class Targets:
             binary=self.binary and other.binary,
             shares=self.shares and other.shares,
             present=self.present | other.present,
-            labels=_few(known),
+            labels=known,
         )
 
     @classmethod
     def of_texts(cls, texts: frozenset[str], missing: int) -> "Targets":
         """Texts that name classes, counted from 0 as a label encoder does."""
         last = float(len(texts) - 1)
-        return cls(0.0, last, missing, True, last <= 1, False, np.ones(1, bool), _few(texts))
+        return cls(0.0, last, missing, True, last <= 1, False, np.ones(1, bool), _labels(texts))
 
 
 Statistics = TypeVar("Statistics", Features, Targets)
@@ -159,5 +160,10 @@ def together(known: Statistics | None, found: Statistics) -> Statistics:
     return found if known is None else known.merged(found)
 
 
-def _few(labels: frozenset[Any] | None) -> frozenset[Any] | None:
-    return None if labels is None or len(labels) > LABELS else labels
+def few(texts: frozenset[str]) -> frozenset[str]:
+    """The texts; of too many to be labels only so many that this shows."""
+    return frozenset(islice(texts, LABELS + 1))
+
+
+def _labels(different: frozenset[Any]) -> frozenset[Any] | None:
+    return different if len(different) <= LABELS else None

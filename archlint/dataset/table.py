@@ -3,12 +3,11 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
-from itertools import islice
 
 import numpy as np
 
-from archlint.dataset.contents import Dataset, Parts, Values
-from archlint.dataset.statistics import LABELS, Block, Features, Targets, together
+from archlint.dataset.contents import Dataset, Parts, Values, listed
+from archlint.dataset.statistics import Block, Features, Targets, few, together
 from archlint.errors import UsageError
 
 CELLS = 10_000_000
@@ -19,8 +18,6 @@ BLOCK = 2**18
 
 Column = Block | Sequence[str | None]
 """Numbers, or texts (None: missing)."""
-
-_LISTED = 30
 
 _MISSING = frozenset({"", "na", "n/a", "#n/a", "<na>", "nan", "null", "none", "?", "-"})
 _TRUTH = {"true": 1.0, "false": 0.0}
@@ -34,13 +31,15 @@ class Table:
 
     def __init__(self, header: Sequence[str], chosen: Sequence[str]) -> None:
         names = [name.strip() for name in header]
+        if not names:
+            raise UsageError("it has no columns; save the data again")
         (name, times), *_ = Counter(names).most_common(1)
         if times > 1:
             raise UsageError(f"{times} of its columns are called {name!r}; rename them")
         self.names = names
         self.targets = [_place(names, column) for column in dict.fromkeys(chosen)]
         if not self.targets:
-            raise UsageError(f"name the column that is to be learned: --target COLUMN; there are {_listed(names)}")
+            raise UsageError(f"name the column that is to be learned: --target COLUMN; there are {listed(names)}")
         # What pandas and R write in front of a table without being asked: the numbers of its rows.
         unasked = {0} if names[0] == "" or names[0].startswith("Unnamed: ") else set()
         self.features = [place for place in range(len(names)) if place not in {*self.targets, *unasked}]
@@ -85,13 +84,13 @@ class Table:
             self._parts(self._inputs, samples),
             Parts(self._whole(singles, samples), tuple(singles), dict(zip(named, singles, strict=True))),
             tabular=True,
-            held=tuple(self.names),
+            held=listed(self.names),
         )
 
     def _parts(self, inputs: Features, samples: int) -> Parts:
         columns = [self.names[place] for place in self.features]
         whole = Values(
-            f"the table without {_listed([self.names[place] for place in self.targets])}",
+            f"the table without {listed([self.names[place] for place in self.targets])}",
             (samples, len(columns)),
             features=inputs,
             columns=tuple(columns),
@@ -107,7 +106,7 @@ class Table:
             return singles[0]
         if any(column.texts is not None for column in self._columns):
             return None
-        label = f"the columns {_listed([self.names[place] for place in self.targets])}"
+        label = f"the columns {listed([self.names[place] for place in self.targets])}"
         return Values(label, (samples, len(singles)), targets=self._joined)
 
 
@@ -125,14 +124,14 @@ class _Target:
             return
         known = frozenset(text for text in values if text is not None and not is_missing(text))
         self.missing += sum(map(is_missing, values))
-        self.texts = frozenset(islice(known.union(self.texts or ()), LABELS + 1))
+        self.texts = few(known.union(self.texts or ()))
 
     def result(self) -> Targets | None:
         if self.texts is None:
             return self.numbers
         numbers = self.numbers.labels or frozenset() if self.numbers else frozenset()
         missing = self.missing + (self.numbers.missing if self.numbers else 0)
-        return Targets.of_texts(self.texts.union(f"{number:g}" for number in numbers), missing)
+        return Targets.of_texts(self.texts.union(f"{number:.0f}" for number in numbers), missing)
 
 
 def is_missing(text: str | None) -> bool:
@@ -182,10 +181,5 @@ def _place(names: Sequence[str], column: str) -> int:
         return names.index(column)
     lower = {name.lower(): name for name in names}
     close = [lower[name] for name in get_close_matches(column.lower(), list(lower))]
-    hint = f"did you mean {' or '.join(close)}?" if close else f"there are {_listed(names)}"
+    hint = f"did you mean {' or '.join(close)}?" if close else f"there are {listed(names)}"
     raise UsageError(f"there is no column {column!r}; {hint}")
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" … +{len(names) - _LISTED}" if len(names) > _LISTED else ""
-    return ", ".join(name or "(nameless)" for name in names[:_LISTED]) + more

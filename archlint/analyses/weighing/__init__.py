@@ -68,7 +68,7 @@ def _weigh(model: Model, weight: StoredWeight) -> Weighed:
         weight,
         found,
         drawn(layer, weight, array, found) if layer and model.format != "onnx" else NOTHING,
-        _small(layer, array) if layer and weight.name.endswith("moving_variance") else None,
+        _small(layer, array) if layer and array.size and weight.name.endswith("moving_variance") else None,
         _fingerprint(weight, found),
         resemblance(array, found) if has_units and model.format == "onnx" else None,
     )

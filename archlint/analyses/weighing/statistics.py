@@ -129,7 +129,7 @@ class _Pass:
 
     def alike(self) -> bool:
         """Whether all units have the same numbers."""
-        if self.maxima.size < 2 or not self.cube.size or not self.sound or np.ptp(self.maxima):
+        if self.maxima.size < 2 or np.ptp(self.maxima):
             return False
         return all(
             (part == self.cube[rows, :1, after]).all()
@@ -138,7 +138,8 @@ class _Pass:
 
     def result(self, has_units: bool) -> Statistics:
         """The statistics; those that are no finite numbers (no element is, or their sums are not) are None."""
-        size, some, known = self.cube.size, self.finite > 0, has_units and self.sound
+        size, some = self.cube.size, self.finite > 0
+        known = has_units and self.sound and some
         exact = self.constant if some else None
         return Statistics(
             elements=size,
