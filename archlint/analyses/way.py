@@ -95,11 +95,13 @@ def _trunk(wiring: Wiring, inputs: Sequence[Tensor], depths: Sequence[int]) -> T
 
 def _behind(wiring: Wiring, origin: int, last: int) -> set[int]:
     """The calls up to number `last` that depend on `origin`, itself left out."""
-    found = {origin}
-    for number in range(origin + 1, last + 1):
-        if any(tensor.call in found for tensor in wiring.model.calls[number].inputs):
-            found.add(number)
-    return found - {origin}
+    found: set[int] = set()
+    left = [origin]
+    while left:
+        new = {reader for reader in wiring.readers[left.pop()] if reader <= last} - found
+        found |= new
+        left.extend(new)
+    return found
 
 
 def _heads(wiring: Wiring, first: int) -> tuple[int, ...]:

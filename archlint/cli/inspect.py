@@ -1,5 +1,6 @@
 """`archlint show`, `archlint facts` and `archlint query`: what archlint sees in a model."""
 
+import shutil
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -80,7 +81,9 @@ def _print_layers(
     if format is TableFormat.json:
         typer.echo(encode({"model": totals, "signal" if signal else "layers": listed}, indent=2))
         return
-    width = width_of(sys.stdout) if sys.stdout.isatty() else sys.maxsize  # a pipe gets every column
+    width = sys.maxsize  # a pipe gets every column
+    if sys.stdout.isatty():
+        width = shutil.get_terminal_size().columns if signal else width_of(sys.stdout)  # a chart takes what there is
     write((profile if signal else layers).render(str(model), totals, listed, width), sys.stdout)
 
 

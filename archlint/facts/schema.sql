@@ -347,7 +347,8 @@ CREATE TABLE weight (
     magnitude      REAL,                -- [weights] mean of |w|
     zeros          REAL,                -- [weights] share of elements that are exactly 0
     units          INTEGER,             -- [weights] kernels: output units or filters it has; NULL for gates and attention heads
-    dead_units     INTEGER,             -- [weights] kernels: units none of whose magnitudes reaches 1e-6; NULL if some are not finite
+    dead_units     INTEGER,             -- [weights] kernels: units none of whose magnitudes reaches 1e-6; NULL if some are not finite, or
+                                        -- there is none
     alike          INTEGER,             -- [weights] kernels: 1: all units, two or more, have the same numbers
     small          INTEGER,             -- [weights] moving_variance: elements below a hundredth of the norm's epsilon, so that what comes out
                                         -- of their channel is a tenth as large as it should be, or less

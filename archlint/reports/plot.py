@@ -91,11 +91,12 @@ def _frame(axes: "Axes", rows: Sequence[Row], named: Sequence[int], title: str) 
     axes.set_yscale("log")
     axes.axhline(1, color="0.6", lw=0.8, zorder=0)
     axes.set_xlim(-0.7, len(rows) - 0.3)
-    axes.set_xticks(list(named), [_short(rows[place]["name"]) for place in named], rotation=90, fontsize=8)
+    labels = [_short(rows[place]["name"]) for place in named]
+    axes.set_xticks(list(named), labels, rotation=90, fontsize=8, parse_math=False)  # a name may hold a $
     axes.grid(axis="y", color="0.9", lw=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_ylabel("at initialization, logarithmic")
-    axes.set_title(title, loc="left", fontsize=11, fontweight="bold", pad=12)
+    axes.set_title(title, loc="left", fontsize=11, fontweight="bold", pad=12, parse_math=False)
 
 
 def _named(rows: Sequence[Row]) -> list[int]:

@@ -23,8 +23,8 @@ _LEVELS = "▁▂▃▄▅▆▇█"
 _GAP = "  "
 _NARROWEST, _BROADEST = 24, 48
 _MEANING = (
-    "At initialization, in training mode, for standardized inputs. input std: the part of a value that depends on the "
-    "sample; gradient: its norm, relative to that at the output."
+    "At initialization, in training mode, for standardized inputs (bytes where the model scales them itself). input "
+    "std: the part of a value that depends on the sample; gradient: its norm, relative to that at the output."
 )
 _UNSURE = "before them (for values) or behind them (for gradients)"
 _DIGITS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -122,15 +122,17 @@ def _columns(rows: Sequence[Row]) -> dict[str, list[str]]:
     for column, heading in NUMBERS.items():
         by = "gradient_certainty" if column == "gradient" else "certainty"
         texts[heading] = [number(row[column], row[by]) for row in rows]
+    texts["certainty"] = [_certainty(row) for row in rows]
     if any(row["horizon"] is not None for row in rows):
         texts["memory"] = ["" if row["horizon"] is None else f"{row['horizon']:.1f} steps" for row in rows]
-    texts["certainty"] = [_certainty(row) for row in rows]
     return texts
 
 
 def _certainty(row: Row) -> str:
     values, gradient = row["certainty"], row["gradient_certainty"]
-    return values if values == gradient else f"{values}, gradient {gradient}"
+    if row["gradient"] is None or values == gradient:  # whole numbers have no gradient, and nothing is amiss
+        return str(values)
+    return f"{values}, gradient {gradient}"
 
 
 def _fitting(sizes: Mapping[str, int], width: int) -> list[str]:

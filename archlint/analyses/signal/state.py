@@ -203,7 +203,7 @@ def mixed(groups: Sequence[Group]) -> Group:
 
 
 def condensed(groups: tuple[Group, ...]) -> tuple[Group, ...]:
-    """Neighbouring groups put together that hardly differ; two by two if there are too many."""
+    """Neighbouring groups put together that hardly differ; two by two while there are too many."""
     if len(groups) == 1:
         return groups
     found: list[Group] = []
@@ -212,8 +212,8 @@ def condensed(groups: tuple[Group, ...]) -> tuple[Group, ...]:
             found[-1] = mixed((found[-1], group))
         else:
             found.append(group)
-    if len(found) > MOST_GROUPS:
-        return tuple(mixed(found[start : start + 2]) for start in range(0, len(found), 2))
+    while len(found) > MOST_GROUPS:
+        found = [mixed(found[start : start + 2]) for start in range(0, len(found), 2)]
     return tuple(found)
 
 
