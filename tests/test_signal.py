@@ -519,3 +519,40 @@ class TestHostility:
             before = f"c{number}"
         signals = predicted(graph(tmp_path / "net.h5", layers, before))
         assert max(len(state.groups) for state in signals.forward.values()) <= 96
+
+
+def called(layer: dict[str, Any], shape: tuple[int, ...], **arguments: Any) -> dict[str, Any]:
+    """A functional model of one layer, called with these arguments."""
+    reads = {**layer, "name": "layer", "inbound_nodes": [[["x", 0, 0, arguments]]]}
+    given = {**source(*shape)[0], "name": "x", "inbound_nodes": []}
+    ends = {"input_layers": [["x", 0, 0]], "output_layers": [["layer", 0, 0]]}
+    return {"class_name": "Functional", "config": {"name": "net", "layers": [given, reads], **ends}}
+
+
+class TestCalls:
+    def test_what_is_called_as_if_not_in_training_does_nothing(self, tmp_path: Path) -> None:
+        drops = called(entry("Dropout", name="layer", rate=0.5), (64,), training=False)
+        assert rows(write_h5(tmp_path / "dropout.h5", drops))["layer"]["rms"] == pytest.approx(1)
+        norm = called(entry("BatchNormalization", name="layer", axis=[1], epsilon=1.0), (64,), training=False)
+        assert rows(write_h5(tmp_path / "norm.h5", norm))["layer"]["rms"] == pytest.approx(math.sqrt(0.5))
+
+    def test_behind_a_causal_mask_fewer_values_are_averaged(self, tmp_path: Path) -> None:
+        layer = entry("MultiHeadAttention", name="layer", num_heads=4, key_dim=16, query_shape=[None, 32, 64])
+        plain = called(layer, (32, 64), value=["x", 0, 0])
+        masked = called(layer, (32, 64), value=["x", 0, 0], use_causal_mask=True)
+        free, bound = (
+            rows(write_h5(tmp_path / f"{number}.h5", config, version="3.15.1"))["layer"]["rms"]
+            for number, config in enumerate((plain, masked))
+        )
+        assert bound == pytest.approx(0.47, rel=0.05)  # measured with Keras 3.15
+        assert free < 0.65 * bound
+
+
+class TestFrozenLayers:
+    def test_behind_frozen_weights_nothing_is_exact(self, signal: Net) -> None:
+        found = signal(dense("base", trainable=False), dense("head"))
+        assert [found[name]["certainty"] for name in ("input", "base", "head")] == ["exact", "partial", "partial"]
+
+    def test_a_frozen_batch_norm_does_not_normalize_by_its_batch(self, signal: Net) -> None:
+        found = signal(entry("BatchNormalization", name="norm", axis=[1], epsilon=3.0, trainable=False))
+        assert (found["norm"]["rms"], found["norm"]["certainty"]) == (pytest.approx(0.5), "partial")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from math import exp, prod
+from math import exp, log, prod
 
 from archlint.analyses.signal.activations import softmax
 from archlint.analyses.signal.affine import summing
@@ -24,6 +24,7 @@ from archlint.shape_terms import axes_of, known, positive, unknown
 
 _ASSUMED = 64
 """Places of a sequence of any length."""
+_EULER = 0.5772
 
 
 def _scores(variance: float, count: int) -> tuple[float, float]:
@@ -75,6 +76,15 @@ def _axis_of_places(node: Node, number: int) -> int:
     return max(1, prod(_ASSUMED if shape[axis] is None else shape[axis] or 1 for axis in axes))
 
 
+def _attended(node: Node, number: int) -> int:
+    """Places that one place attends to, on average: behind a causal mask itself and those before it."""
+    count = _axis_of_places(node, number)
+    if not node.use.constants.get("use_causal_mask"):
+        return count
+    harmonic = log(count) + _EULER + 1 / (2 * count)  # place p weighs p values alike; the mean of 1/p over all places
+    return max(1, round(count / harmonic))
+
+
 def _projected(node: Node, number: int, name: str) -> Step:
     kernel = node.weights.get(f"{name}/kernel") or unknown()
     state = turned(node.inputs[number], -1)
@@ -91,7 +101,7 @@ def multi_head_attention(node: Node) -> Passed:
         _projected(node, number, name) for number, name in ((0, "query"), (key_input, "key"), (1, "value"))
     )
     out = node.weights.get("attention_output/kernel") or unknown()
-    places, count = _axis_of_places(node, 0), _axis_of_places(node, 1)
+    places, count = _axis_of_places(node, 0), _attended(node, 1)
     groups = [step.state.whole() for step in (query, key, value)]
     # The scores are divided by the square root of the size of a head, over which they are summed up
     weighing = _Weighing(groups[0], groups[1], 1.0, count)
@@ -146,7 +156,7 @@ def attention(node: Node) -> Passed:
         return unknown()
     key_input, value_input = _key_and_value(node)
     query, key, value = (turned(node.inputs[number], -1).whole() for number in (0, key_input, value_input))
-    places, count, size = _axis_of_places(node, 0), _axis_of_places(node, value_input), positive(node.use.input(0)[-1])
+    places, count, size = _axis_of_places(node, 0), _attended(node, value_input), positive(node.use.input(0)[-1])
     scale = _score_scale(node, query, key, size)
     weighing = _Weighing(query, key, scale, count)
     state = State((weighing.values(value),), -1, least(one.certainty for one in node.inputs))

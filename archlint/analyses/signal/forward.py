@@ -26,7 +26,7 @@ from archlint.analyses.signal.signals import Changes, Signals
 from archlint.analyses.signal.state import STANDARD, Certainty, Gradient, State
 from archlint.analyses.weights import declared_weights
 from archlint.analyses.wiring import Wiring
-from archlint.graph import Shape, Tensor, release
+from archlint.graph import Layer, Shape, Tensor, release
 from archlint.shape_terms import MOST_OUTPUTS, Use, unknown
 
 _RULES: Mapping[str, Rule] = {
@@ -91,7 +91,9 @@ class Forward:
         passed = _passed(node)
         layer = self.wiring.model.calls[number].layer
         for output in range(1 + min(self._read.get(number, 0), len(passed.states) - 1)):
-            found.forward[Tensor(number, output)] = passed.states[output]
+            state = passed.states[output]
+            # what is frozen holds the weights of an earlier training, as a rule
+            found.forward[Tensor(number, output)] = state.doubted(Certainty.partial) if self._frozen(node) else state
         if passed.gain is not None:
             found.gains.setdefault(layer, passed.gain)
         if passed.horizon is not None:
@@ -118,12 +120,21 @@ class Forward:
             self._drawn(call.layer, use),
             self.changes.of(call.layer),
             self._source.version,
-            self._training,
+            self._trains(layer, call.constants.get("training")),
             call.inputs,
             tuple(map(self._original, call.inputs)),
             makers,
             tuple(model.layers[maker].kind for maker in makers),
         )
+
+    def _frozen(self, node: Node) -> bool:
+        return bool(node.weights) and not node.use.layer.trainable and not self._source.stored
+
+    def _trains(self, layer: Layer, stated: object) -> bool:
+        """Whether a call does what it does in training; a frozen batch norm never does."""
+        if isinstance(stated, bool):
+            return stated
+        return self._training and (layer.trainable or layer.kind != "batch_norm")
 
     def _original(self, tensor: Tensor) -> Tensor:
         """The first tensor that is known to hold the same numbers."""
