@@ -98,7 +98,6 @@ def test_without_the_shape_of_the_inputs_it_says_that_nothing_can_be_predicted(
 
 
 def test_a_plot_is_a_picture_and_prints_nothing(archlint: Archlint, tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
     picture = tmp_path / "profile.png"
     assert archlint("show", RESNET, "--plot", picture) == Ran(0, "", "")
     assert picture.read_bytes().startswith(PNG)
@@ -107,7 +106,6 @@ def test_a_plot_is_a_picture_and_prints_nothing(archlint: Archlint, tmp_path: Pa
 def test_a_plot_of_what_is_not_understood_is_drawn_all_the_same(
     archlint: Archlint, opaque: Path, tmp_path: Path
 ) -> None:
-    pytest.importorskip("matplotlib")
     picture = tmp_path / "profile.svg"
     ran = archlint("show", opaque, "--signal", "--plot", picture)
     assert (ran.code, "mystery" in ran.out) == (0, True)
@@ -123,7 +121,6 @@ def test_a_plot_with_another_ending_is_refused(archlint: Archlint, tmp_path: Pat
 
 
 def test_a_plot_that_cannot_be_written_is_one_sentence(archlint: Archlint, tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
     ran = archlint("show", RESNET, "--plot", tmp_path / "nowhere" / "a.png")
     assert (ran.code, ran.err.count("\n")) == (2, 1)
     assert "cannot be written" in ran.err
