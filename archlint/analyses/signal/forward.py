@@ -132,7 +132,8 @@ class Forward:
 
     def _trains(self, layer: Layer, stated: object) -> bool:
         """Whether a call does what it does in training; a frozen batch norm never does."""
-        if isinstance(stated, bool):
+        # Keras 3 writes what held while the graph was built, and goes by the loop that runs it
+        if isinstance(stated, bool) and self._source.version < (3,):
             return stated
         return self._training and (layer.trainable or layer.kind != "batch_norm")
 
