@@ -2,9 +2,10 @@
 
 import json
 import zipfile
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 
@@ -62,6 +63,23 @@ H5_STRINGS = {
     "fixed-length utf-8": lambda text: (text.encode(), h5py.string_dtype("utf-8", len(text.encode()))),
 }
 """The ways an HDF5 attribute holds a text: its value and type, by name."""
+
+
+class Ran(NamedTuple):
+    """What a command did."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The output, read as JSON."""
+        return json.loads(self.out)
+
+
+Archlint = Callable[..., Ran]
+"""Runs a command."""
 
 
 def write_h5(

@@ -9,15 +9,15 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 import typer
 from rich.cells import cell_len
-from support import PAGE, entry, sequential, write_h5
+from support import PAGE, Archlint, Ran, entry, sequential, write_h5
 
 from archlint import __version__, cli
 from archlint.facts import schema
@@ -42,22 +42,6 @@ OWN_PAGE = PAGE.format(
 )
 
 
-class Ran(NamedTuple):
-    """What a command did."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        """The output, read as JSON."""
-        return json.loads(self.out)
-
-
-Archlint = Callable[..., Ran]
-
-
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
@@ -70,20 +54,6 @@ def surroundings(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "TERM"):
         monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def archlint(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Archlint:
-    """Runs a command in this process."""
-
-    def run(*arguments: object) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["archlint", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        code = ended.value.code
-        return Ran(code if isinstance(code, int) else 0, *capsys.readouterr())
-
-    return run
 
 
 def process(*arguments: object, **settings: Any) -> subprocess.CompletedProcess[str]:

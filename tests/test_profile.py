@@ -2,15 +2,13 @@
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support import entry, sequential, write_h5
-from test_cli import Ran, on_terminal, process
+from support import Archlint, Ran, entry, sequential, write_h5
+from test_cli import on_terminal, process
 
-from archlint import cli
 from archlint.reports.profile import sparkline
 
 MODELS = Path("fixtures/models")
@@ -18,26 +16,12 @@ RESNET = Path("fixtures/applications/ResNet50.keras")
 PNG = b"\x89PNG\r\n"
 COLUMNS = ["layer", "kind", "rms", "std", "input std", "gain", "gradient", "certainty"]
 
-Archlint = Callable[..., Ran]
-
 
 @pytest.fixture(autouse=True)
 def at_the_root(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(Path(__file__).parents[1])
     for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS"):
         monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def archlint(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Archlint:
-    def run(*arguments: object) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["archlint", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            cli.main()
-        code = ended.value.code
-        return Ran(code if isinstance(code, int) else 0, *capsys.readouterr())
-
-    return run
 
 
 @pytest.fixture
