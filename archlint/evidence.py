@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from archlint.limits import WEIGHT_BYTES
 from archlint.targets import Target
 
 if TYPE_CHECKING:
@@ -26,10 +27,12 @@ class Reading(StrEnum):
 class Evidence:
     """What the user gave, and allows to be read.
 
-    `progress` is called with the bytes of weights read so far and in all.
+    `progress` is called with the bytes of weights read so far and in all. `budget` is up to how many bytes of weights
+    are read where `weights` is `auto`.
     """
 
     target: Target | None = None
     weights: Reading = Reading.auto
     data: "Dataset | None" = None
     progress: Callable[[int, int], None] | None = None
+    budget: int = WEIGHT_BYTES

@@ -355,7 +355,8 @@ def test_a_report_never_overwrites_a_model(archlint: Archlint, tmp_path: Path, n
 
 # The JSON contract
 
-FILE = {"path", "status", "format", "error", "model", "rules", "findings", "not_checked"}
+FILE = {"path", "status", "format", "error", "model", "rules", "findings", "not_checked", "suppressed"}
+SUMMARY = {"files", "checked", "failed", "rules", "errors", "warnings", "advice", "suppressed"}
 MODEL = {"name", "producer", "producer_version", "layers", "stage", "opset", "nodes", "lifted", "trained"}
 FINDING = {"code", "name", "severity", "layer", "message", "advice", "fix", "evidence"}
 NOT_CHECKED = {"code", "name", "needs", "why"}
@@ -365,7 +366,7 @@ def test_json_has_exactly_the_promised_fields(archlint: Archlint) -> None:
     report = archlint("check", FAULTY, UNCOMPILED, "missing.h5", "-f", "json").json
     assert set(report) == {"schema", "tool", "files", "summary"}
     assert (report["schema"], report["tool"]) == (1, {"name": "archlint", "version": __version__})
-    assert set(report["summary"]) == {"files", "checked", "failed", "rules", "errors", "warnings", "advice"}
+    assert set(report["summary"]) == SUMMARY
     faulty, uncompiled, missing = report["files"]
     assert set(faulty) == set(uncompiled) == set(missing) == FILE
     assert all(set(finding) == FINDING for finding in faulty["findings"])
@@ -387,6 +388,7 @@ def test_json_tells_a_checked_file_from_a_failed_one(archlint: Archlint) -> None
         "rules": 0,
         "findings": [],
         "not_checked": [],
+        "suppressed": [],
     }
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from archlint.check import check
+from archlint.pipeline import check
 from archlint.rules import load
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"

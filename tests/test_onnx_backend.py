@@ -6,7 +6,7 @@ from pathlib import Path
 import onnx
 import pytest
 
-from archlint.check import check
+from archlint.pipeline import check
 from archlint.rules import load
 
 DATA = Path(onnx.__file__).parent / "backend" / "test" / "data"

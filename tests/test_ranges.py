@@ -9,7 +9,7 @@ from onnx import numpy_helper, parser
 from onnx.reference import ReferenceEvaluator
 from support import FIXTURES
 
-from archlint.check import check
+from archlint.pipeline import check
 from archlint.rules import choose, load
 
 NETWORK = """<ir_version: 8, opset_import: ["" : 17]>

@@ -13,10 +13,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from support import FIXTURES, query
 
-from archlint.check import check
 from archlint.cli import progress
 from archlint.evidence import Evidence, Reading
-from archlint.facts import build, weight_rows
+from archlint.facts import build
+from archlint.pipeline import check
 from archlint.readers import open_model
 from archlint.rules import load
 
@@ -168,9 +168,9 @@ class TestStatistics:
 
 
 class TestReading:
-    def read(self, path: Path, reading: Reading) -> tuple[int, str | None]:
+    def read(self, path: Path, reading: Reading, **given: int) -> tuple[int, str | None]:
         """How many weights were read, and why not."""
-        with open_model(path) as model, closing(build(model, Evidence(weights=reading))) as found:
+        with open_model(path) as model, closing(build(model, Evidence(weights=reading, **given))) as found:
             (count,) = found.connection.execute("SELECT count(*) FROM weight").fetchone()
             return count, found.absent.get("weight.absmax")
 
@@ -181,12 +181,9 @@ class TestReading:
         path = dense(tmp_path / "m.onnx", drawn(4, 4))
         assert self.read(path, Reading.never) == (0, "--weights never was given")
 
-    def test_more_than_the_budget_is_read_only_if_that_is_asked_for(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setattr(weight_rows, "WEIGHT_BYTES", 2**20)
+    def test_more_than_the_budget_is_read_only_if_that_is_asked_for(self, tmp_path: Path) -> None:
         path = dense(tmp_path / "m.onnx", drawn(1000, 300))
-        count, why = self.read(path, Reading.auto)
+        count, why = self.read(path, Reading.auto, budget=2**20)
         assert count == 0
         assert why == "its weights are 1 MB, beyond the 1 MiB that are read by default; pass --weights always"
         assert self.read(path, Reading.always) == (1, None)

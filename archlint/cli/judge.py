@@ -64,9 +64,9 @@ def check(
     Exit codes: 0 nothing found, 1 findings at or above --fail-on, 2 something could not be checked.
     """
     from archlint import __version__
-    from archlint.check import check as check_file
     from archlint.cli.progress import weight_bar
     from archlint.paths import model_files
+    from archlint.pipeline import check as check_file
     from archlint.reports import summarise
 
     catalogue = chosen(rules, select, ignore)

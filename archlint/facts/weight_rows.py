@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from archlint.evidence import Evidence, Reading
 from archlint.graph import Model, StoredWeight
-from archlint.limits import MIB, WEIGHT_BYTES
+from archlint.limits import MIB
 
 if TYPE_CHECKING:
     from archlint.analyses.weighing import Weighed
@@ -35,11 +35,9 @@ class Weights:
         if not self._stored:
             return "the file holds no weights"
         total = sum(weight.nbytes for weight in self._stored)
-        if reading is Reading.auto and total > WEIGHT_BYTES:
-            return (
-                f"its weights are {_size(total)}, beyond the {WEIGHT_BYTES // MIB} MiB that are read by default; "
-                "pass --weights always"
-            )
+        if reading is Reading.auto and total > self.evidence.budget:
+            budget = f"{self.evidence.budget // MIB} MiB that are read by default"
+            return f"its weights are {_size(total)}, beyond the {budget}; pass --weights always"
         return None
 
     @cached_property

@@ -11,8 +11,14 @@ FILE: `path` as given or found, `status` ("checked" or "failed"), `format` ("ker
 failed), `error` (a sentence; null if checked), `model` (name, producer, producer_version, layers, stage, whether it is
 trained, null where that is not known; of ONNX also opset, nodes, and how many of these were lifted, that is understood;
 null if failed), how many `rules` could judge it,
-`findings` and `not_checked`, whose fields are those of `archlint.rules.finding`.
-SUMMARY: how many `files` were `checked` and `failed`, `rules` run, and `errors`, `warnings`, `advice` found.
+`findings` and `not_checked`, whose fields are those of `archlint.rules.finding`, and `suppressed`: findings that the
+user asked not to hear of, each with `by` ("ignore": an entry of the configuration; "baseline") and, of an entry, `why`.
+SUMMARY: how many `files` were `checked` and `failed`, `rules` run, `errors`, `warnings` and `advice` found, and how
+many findings are `suppressed`.
+
+Only where there are any: `unused`, entries of a configuration (`config`, `rule`, `file`, `layer`, `why`) that hid
+nothing in the files that were checked; `stale`, entries of a baseline (`baseline`, `rule`, `file`, `layer`) of which
+the model is cured, with `renamed`, the file or layer that now has the same fault, if there is just one.
 """
 
 from collections import Counter
@@ -53,6 +59,34 @@ class About(msgspec.Struct, frozen=True, kw_only=True):
     trained: bool | None = None
 
 
+class Suppressed(msgspec.Struct, frozen=True, kw_only=True):
+    """A finding that is not reported, by an entry of the configuration, which says why, or of a baseline."""
+
+    finding: Finding
+    by: Literal["ignore", "baseline"]
+    why: str | None = None
+
+
+class Unused(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry of a configuration that hid nothing: whatever it was about is no longer there."""
+
+    config: str
+    rule: str
+    file: str
+    layer: str
+    why: str
+
+
+class Stale(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry of a baseline whose finding is gone; `renamed` is the file or layer that has it now, if that is sure."""
+
+    baseline: str
+    rule: str
+    file: str
+    layer: str | None
+    renamed: str | None = None
+
+
 class Checked(msgspec.Struct, frozen=True, kw_only=True):
     """One file and what was found in it."""
 
@@ -64,6 +98,7 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
     rules: int = 0
     findings: tuple[Finding, ...] = ()
     not_checked: tuple[NotChecked, ...] = ()
+    suppressed: tuple[Suppressed, ...] = ()
 
     @classmethod
     def of(cls, path: str, model: Model, verdicts: Verdicts, trained: bool | None) -> "Checked":
@@ -105,6 +140,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     errors: int
     warnings: int
     advice: int
+    suppressed: int
 
 
 class Data(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,9 +160,18 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     data: Data | None = None
     files: tuple[Checked, ...]
     summary: Summary
+    unused: tuple[Unused, ...] = ()
+    stale: tuple[Stale, ...] = ()
 
 
-def summarise(files: Sequence[Checked], rules: int, version: str, data: "Dataset | None" = None) -> Report:
+def summarise(
+    files: Sequence[Checked],
+    rules: int,
+    version: str,
+    data: "Dataset | None" = None,
+    unused: Sequence[Unused] = (),
+    stale: Sequence[Stale] = (),
+) -> Report:
     """The report on these files, checked by so many rules, and with this training data."""
     severities = Counter(finding.severity for file in files for finding in file.findings)
     errors, warnings, advice = (severities[severity] for severity in SEVERITIES)
@@ -139,9 +184,18 @@ def summarise(files: Sequence[Checked], rules: int, version: str, data: "Dataset
         errors=errors,
         warnings=warnings,
         advice=advice,
+        suppressed=sum(len(file.suppressed) for file in files),
     )
     tool = Tool(name="archlint", version=version)
-    return Report(schema=SCHEMA, tool=tool, data=_data(data), files=tuple(files), summary=summary)
+    return Report(
+        schema=SCHEMA,
+        tool=tool,
+        data=_data(data),
+        files=tuple(files),
+        summary=summary,
+        unused=tuple(unused),
+        stale=tuple(stale),
+    )
 
 
 def _data(given: "Dataset | None") -> Data | None:
