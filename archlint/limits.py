@@ -75,3 +75,13 @@ SECONDS = 60
 
 WEIGHT_RATE = 20 * MIB
 """Bytes of file for which another second is given where all weights are read: a slow disk, or one over a network."""
+
+BASELINE_BYTES = 64 * MIB
+"""Longest baseline. A finding takes 130 bytes."""
+
+SETTINGS_BYTES = MIB // 2
+"""Longest `archlint.toml` or `pyproject.toml`. Largest seen: 88 KB (Apache Airflow)."""
+
+SETTINGS_DOTS = 250
+"""Dots in one line of such a file: the time that Python takes to read `a.a.a …` grows with their square. Both limits
+together keep it at five seconds."""
