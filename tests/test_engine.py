@@ -1,5 +1,6 @@
 """The rules engine: what a page may say, what a query may do, and what comes out."""
 
+import pickle
 import sqlite3
 import subprocess
 import sys
@@ -16,11 +17,13 @@ from support import PAGE
 from archlint.errors import PageError, QueryError, UsageError
 from archlint.rules import catalogue, onnx_text, sandbox
 from archlint.rules.catalogue import choose, find, load, parse_and_prove
+from archlint.rules.configure import configure
+from archlint.rules.document import document
 from archlint.rules.engine import run
 from archlint.rules.finding import Value
 from archlint.rules.mutants import mutants
 from archlint.rules.proof import SCHEMA, no_facts
-from archlint.rules.rule import SEVERITIES, Rule
+from archlint.rules.rule import SEVERITIES, Rule, Severity
 from archlint.rules.sandbox import FUNCTIONS, run_query
 from archlint.rules.sql import refusals
 from archlint.rules.template import columns, fill
@@ -134,6 +137,13 @@ class TestPage:
             ("formats: [keras]", "formats: [torch]", r":6: formats: .* keras, onnx"),
             ("formats: [keras]", "formats: []", r":6: formats: "),
             ("sources: [measured]", "", r":1: .*`sources`; the keys of the front matter are code, name"),
+            (
+                "stage: stable",
+                "stage: stable\noptions: {A: {default: 1, description: x}}",
+                r":6: options: .* like min",
+            ),
+            ("stage: stable", "stage: stable\noptions: {a: {default: 1}}", r":6: options: .*`description`; it must be"),
+            ("stage: stable", "stage: stable\noptions: {a: {default: [1], description: x}}", r":6: options: Expected "),
             ("stage: stable", "stage: stable\nlevel: 3", r":1: .*`level`; the keys of the front matter are code"),
             ("code: TST001", "code: T1", r":2: code: .* three capitals"),
             ("code: TST001", "code: TST002", r"must be called TST002-wide-layer.md"),
@@ -189,6 +199,9 @@ class TestProof:
             ("layer.kind not /* really */ in ('dense')", "NOT EXISTS"),
             ("units BETWEEN 1 AND 2", "the two comparisons"),
             ("units > 1 LIMIT 3", "select every row"),
+            ("units > ?", "an option is written :name"),
+            ("units > @min_units", "an option is written :name"),
+            ("units > $min_units", "an option is written :name"),
         ],
     )
     def test_sql_that_misleads_is_refused_with_what_to_write(
@@ -204,6 +217,7 @@ class TestProof:
             "SELECT 'a <> b != \"c\" NOT IN BETWEEN LIMIT'",
             'SELECT 1 -- a <> b NOT IN "c"\n',
             "SELECT 1 /* BETWEEN, LIMIT \n != */",
+            "SELECT ':a ? @b $c' FROM layer -- :a?",
             "SELECT 'it''s' || ' <> ' FROM layer WHERE kind IN ('a') AND NOT affine",
         ],
     )
@@ -539,6 +553,224 @@ class TestMutants:
         either, other = mutants("SELECT name FROM layer WHERE units = 8 OR units = 64")
         assert run_query(facts, either.sql).rows == [("three",)]
         assert run_query(facts, other.sql).rows == [("one",)]
+
+
+SETTABLE = "SELECT name AS layer, units AS units, :min_units AS least FROM layer WHERE units > :min_units"
+NAMED = SETTABLE + " AND name IS NOT :named"
+MIN_UNITS = "min_units: {default: 10, minimum: 1, description: how many units are wide}"
+
+
+def settable(folder: Path, options: str = MIN_UNITS, sql: str = SETTABLE, example: str = "```python") -> Rule:
+    """A rule with options; `example` is the head of its first block of code."""
+    path = page(folder, sql)
+    text = path.read_text(encoding="utf-8").replace("sources:", f"options:\n  {options}\nsources:")
+    return next(parse_and_prove([(path, text.replace("```python", example, 1).encode())]))
+
+
+def wide_layers(found: Rule, facts: sqlite3.Connection) -> list[str | None]:
+    return [finding.layer for finding in run([found], facts, {}).findings]
+
+
+class TestOptions:
+    def test_a_query_gets_the_default_of_an_option(self, tmp_path: Path, facts: sqlite3.Connection) -> None:
+        report = run([settable(tmp_path)], facts, {})
+        assert [(finding.layer, finding.evidence["least"]) for finding in report.findings] == [
+            ("two", 10),
+            ("three", 10),
+        ]
+
+    @pytest.mark.parametrize("rule_", ["TST001", "tst001", "wide-layer"])
+    @pytest.mark.parametrize("option", ["min-units", "min_units"])
+    def test_a_query_gets_what_the_user_set(
+        self, tmp_path: Path, facts: sqlite3.Connection, rule_: str, option: str
+    ) -> None:
+        (found,) = configure([settable(tmp_path)], {rule_: {option: 64}}, {})
+        assert wide_layers(found, facts) == ["two"]
+
+    def test_settings_survive_the_way_to_another_process_and_the_cache(self, tmp_path: Path) -> None:
+        (found,) = configure([settable(tmp_path)], {"TST001": {"min-units": 64}}, {"TST001": "error"})
+        assert pickle.loads(pickle.dumps(found)) == found
+        assert msgspec.msgpack.decode(msgspec.msgpack.encode(found), type=Rule) == found
+        assert (found.parameters(), found.severity) == ({"min_units": 64}, "error")
+
+    @pytest.mark.parametrize(
+        ("default", "given", "got"),
+        [("10", 3, 3), ("0.5", 3, 3.0), ("0.5", 0.25, 0.25), ("true", False, False), ("tanh", "relu", "relu")],
+    )
+    def test_the_type_of_the_default_decides(self, tmp_path: Path, default: str, given: object, got: object) -> None:
+        rules = [settable(tmp_path, f"min_units: {{default: {default}, description: x}}")]
+        (found,) = configure(rules, {"TST001": {"min-units": given}}, {})
+        assert [(value, type(value)) for value in found.parameters().values()] == [(got, type(got))]
+
+    @pytest.mark.parametrize(
+        ("option", "given", "expected"),
+        [
+            ("default: 10", "3", "a whole number, not '3'"),
+            ("default: 10", 3.0, "a whole number, not 3.0"),
+            ("default: 10", True, "a whole number, not True"),
+            ("default: 10", 2**63, "a whole number, not 9223372036854775808"),
+            ("default: 10", [3], r"a whole number, not \[3\]"),
+            ("default: 10, minimum: 1", 0, "a whole number of at least 1, not 0"),
+            ("default: 0.5, minimum: 0, maximum: 1", 1.5, "a number from 0 to 1, not 1.5"),
+            ("default: 0.5, maximum: 0.9", 1, "a number of at most 0.9, not 1"),
+            ("default: 0.5", float("nan"), "a number, not nan"),
+            ("default: 0.5", float("-inf"), "a number, not -inf"),
+            ("default: 0.5", False, "a number, not False"),
+            ("default: true", 1, "true or false, not 1"),
+            ("default: tanh", 1, "a text, not 1"),
+        ],
+    )
+    def test_a_value_that_does_not_fit_is_refused(
+        self, tmp_path: Path, option: str, given: object, expected: str
+    ) -> None:
+        rules = [settable(tmp_path, f"min_units: {{{option}, description: x}}")]
+        message = f"^the option min-units of TST001 wide-layer must be {expected}$"
+        with pytest.raises(UsageError, match=message):
+            configure(rules, {"wide-layer": {"min-units": given}}, {})
+
+    def test_an_option_that_a_rule_does_not_have_is_refused_with_those_that_it_has(self, tmp_path: Path) -> None:
+        with pytest.raises(UsageError, match=r"^TST001 wide-layer has no option 'units'; its options are min-units$"):
+            configure([settable(tmp_path)], {"TST001": {"units": 3}}, {})
+        with pytest.raises(UsageError, match=r"^TST001 wide-layer has no option 'units'; it has no options$"):
+            configure([rule(tmp_path)], {"TST001": {"units": 3}}, {})
+
+    def test_options_of_a_rule_that_is_not_there_are_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(UsageError, match="there is no rule 'wide-layers'; did you mean wide-layer"):
+            configure([settable(tmp_path)], {"wide-layers": {"min-units": 3}}, {})
+
+    @pytest.mark.parametrize(
+        ("options", "sql", "message"),
+        [
+            (MIN_UNITS, SETTABLE.replace(">", ">\n:max_units OR units >"), r":39: `:max_units` is no option: describe"),
+            (MIN_UNITS, WIDE, r"the query does not ask for the option min_units: write :min_units, or drop it"),
+            (MIN_UNITS, WIDE + " -- :min_units", r"the query does not ask for the option min_units"),
+        ],
+    )
+    def test_options_and_parameters_are_the_same(self, tmp_path: Path, options: str, sql: str, message: str) -> None:
+        with pytest.raises(PageError, match=message):
+            settable(tmp_path, options, sql)
+
+    @pytest.mark.parametrize(
+        ("option", "message"),
+        [
+            (
+                "default: 0, minimum: 1",
+                r":9: options: the default must be a whole number of at least 1, not 0; it must",
+            ),
+            ("default: 1e-3", r":9: options: YAML reads 1e-3 as text: write the number as 0.001 or 1.0e-3"),
+        ],
+    )
+    def test_a_default_that_no_user_could_set_is_refused(self, tmp_path: Path, option: str, message: str) -> None:
+        with pytest.raises(PageError, match=message):
+            settable(tmp_path, f"min_units: {{{option}, description: x}}")
+
+    def test_the_mutants_of_a_query_keep_its_options(self) -> None:
+        assert taken_out("units > :min_units AND affine") == ["units > :min_units", "affine"]
+
+    def test_an_example_may_set_options(self, tmp_path: Path) -> None:
+        wide, narrow = settable(tmp_path, example="```python min-units=64").examples
+        assert (wide.values, narrow.values) == ({"min_units": 64}, {})
+
+    @pytest.mark.parametrize(
+        ("setting", "message"),
+        [
+            ("max-units=64", r"not ```python max-units=64; .* last come options that the front matter describes"),
+            ("min-units=0", r"the option min-units=0 cannot be set: must be a whole number of at least 1, not 0$"),
+            ("min-units=few", r"the option min-units=few cannot be set: "),
+        ],
+    )
+    def test_an_example_with_a_setting_that_does_not_fit_is_refused(
+        self, tmp_path: Path, setting: str, message: str
+    ) -> None:
+        with pytest.raises(PageError, match=rf":26: .*{message}"):
+            settable(tmp_path, example=f"```python {setting}")
+
+
+class TestSeverities:
+    @pytest.mark.parametrize(
+        ("severities", "expected"),
+        [
+            ({}, "advice"),
+            ({"TST001": "error"}, "error"),
+            ({"wide-layer": "warning"}, "warning"),
+            ({"TST": "error", "wide-*": "warning"}, "warning"),
+            ({"wide-*": "warning", "TST": "error"}, "error"),
+            ({"WIDE-layer": "error", "TST": "warning", "*": "advice"}, "error"),
+            ({"TST001": "error", "wide-layer": "warning"}, "warning"),
+            ({"OTH": "error"}, "advice"),
+        ],
+    )
+    def test_the_most_specific_selector_sets_the_severity(
+        self, tmp_path: Path, facts: sqlite3.Connection, severities: dict[str, Severity], expected: str
+    ) -> None:
+        rules = [rule(tmp_path), rule(tmp_path, code="OTH001", name="other")]
+        configured = configure(rules, {}, severities)
+        found = [finding for finding in run(configured, facts, {}).findings if finding.code == "TST001"]
+        assert {finding.severity for finding in found} == {expected}
+
+    def test_a_severity_of_the_user_holds_for_rows_that_the_query_grades(
+        self, tmp_path: Path, facts: sqlite3.Connection
+    ) -> None:
+        graded = rule(
+            tmp_path, WIDE.replace("units AS units", "units, iif(units > 99, 'error', 'warning') AS severity")
+        )
+        assert [finding.severity for finding in run([graded], facts, {}).findings] == ["error", "warning"]
+        (configured,) = configure([graded], {}, {"TST": "advice"})
+        assert [finding.severity for finding in run([configured], facts, {}).findings] == ["advice", "advice"]
+
+    def test_a_selector_that_names_no_rule_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(UsageError, match="no rule is selected by 'wide'"):
+            configure([rule(tmp_path)], {}, {"wide": "error"})
+
+
+class TestPreview:
+    def rules(self, folder: Path) -> list[Rule]:
+        stable = rule(folder, code="LOS001", name="softmax-one-unit")
+        new = rule(folder, code="LOS002", name="brand-new")
+        return [stable, msgspec.structs.replace(new, stage="preview")]
+
+    @pytest.mark.parametrize("select", [[], ["LOS"], ["LOS*"], ["*-*"]])
+    def test_rules_in_preview_run_only_if_asked_for(self, tmp_path: Path, select: list[str]) -> None:
+        rules = self.rules(tmp_path)
+        assert [chosen.code for chosen in choose(rules, select)] == ["LOS001"]
+        assert [chosen.code for chosen in choose(rules, select, preview=True)] == ["LOS001", "LOS002"]
+        assert [chosen.code for chosen in choose(rules, select, ["LOS002"])] == ["LOS001"]
+        assert [chosen.code for chosen in choose(rules, select, ["brand-new"], preview=True)] == ["LOS001"]
+
+    @pytest.mark.parametrize("selector", ["LOS002", "los002", "brand-new", "brand-*"])
+    def test_selecting_rules_in_preview_alone_is_an_error_that_says_what_to_do(
+        self, tmp_path: Path, selector: str
+    ) -> None:
+        rules = self.rules(tmp_path)
+        message = (
+            rf"^'{selector.replace('*', '.')}' selects only rules in preview: pass --preview, or set preview = true$"
+        )
+        with pytest.raises(UsageError, match=message):
+            choose(rules, ["LOS001", selector])
+        assert [chosen.code for chosen in choose(rules, [selector], preview=True)] == ["LOS002"]
+
+
+class TestDocument:
+    def test_a_page_is_printed_with_its_front_matter_in_words(self, tmp_path: Path) -> None:
+        text = document(rule(tmp_path))
+        assert text.startswith("# Wide layers\n\n**TST001 wide-layer** · advice · stable · keras\n\n## What it does\n")
+        assert text.endswith(f"\n\n## Check\n\n```sql\n{WIDE}\n```\n\n## Sources\n\n- measured\n")
+        assert "Options" not in text
+
+    def test_options_are_a_table_ahead_of_the_examples(self, tmp_path: Path) -> None:
+        text = document(settable(tmp_path, MIN_UNITS + '\n  named: {default: "", description: one | two}', NAMED))
+        assert (
+            "## Options\n\n| option | default | what it is |\n|---|---|---|\n"
+            "| `min-units` | `10` | how many units are wide |\n"
+            '| `named` | `""` | one \\| two |\n\n'
+            "Set under `options.wide-layer` in `archlint.toml`, or under `tool.archlint` in `pyproject.toml`.\n\n"
+            "## Fires\n"
+        ) in text
+
+    def test_a_page_in_preview_says_how_it_runs(self, tmp_path: Path) -> None:
+        text = document(edited(tmp_path, "stage: stable", "stage: preview"))
+        assert "· preview ·" in text
+        assert "In preview: it runs with `--preview` only, and may still change in any release." in text
 
 
 ONNX = """\

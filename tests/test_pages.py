@@ -59,6 +59,13 @@ def test_a_page_is_a_proved_rule(page: Path) -> None:
     assert "layer.name" in rule.needs or "{layer}" not in rule.message
 
 
+@every_page
+def test_a_page_says_what_its_options_are_for(page: Path) -> None:
+    rule = proved(page)
+    said = f"{rule.sections['What it does']} {rule.sections['When it does not matter']}"
+    assert [name for name in rule.options if f"`{name.replace('_', '-')}`" not in said] == []
+
+
 def test_the_pages_load_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert built_in() == ROOT / "rules"
@@ -249,6 +256,20 @@ class TestProving:
             ("## Stays silent\n", near[0] + near[1].partition("\n")[2]),
         )
         assert found.failures == ()
+
+    def test_an_example_is_checked_with_the_options_that_its_block_sets(self, tmp_path: Path) -> None:
+        options = ("sources", 'options: {least: {default: 10, description: "what is wide"}}\nsources')
+        wide = ("units > 10", "units > :least")
+        assert self.prove(tmp_path, options, wide).failures == ()
+        (silent,) = self.prove(tmp_path, options, wide, ("```python", "```python least=100")).failures
+        assert ":25: TST001 should fire on this example but stays silent" in silent
+        (fired,) = self.prove(tmp_path, options, wide, ("```json", "```json least=1")).failures
+        assert ":31: TST001 should stay silent on this example but says: dense has 2 units" in fired
+
+    def test_an_option_that_no_example_needs_fails(self, tmp_path: Path) -> None:
+        options = 'options: {small: {default: false, description: "also what is small"}}\nsources'
+        (failure,) = self.prove(tmp_path, ("sources", options), ("units > 10", "units > 10 OR :small")).failures
+        assert ":41: no example notices when the condition `:small` is taken out" in failure
 
     def test_an_example_that_is_not_checked_shows_nothing(self, tmp_path: Path) -> None:
         found = self.prove(

@@ -65,28 +65,45 @@ def parse_and_prove(pages: Iterable[tuple[Path, bytes]]) -> Iterator[Rule]:
 def find(rules: Sequence[Rule], word: str) -> Rule:
     """The rule with this code or name, in whatever case; UsageError, with the nearest names, if there is none."""
     for rule in rules:
-        if word.lower() in (rule.code.lower(), rule.name):
+        if names(rule, word):
             return rule
     raise UsageError(f"there is no rule {word!r}{_suggestion(rules, word)}")
 
 
-def choose(rules: Sequence[Rule], select: Sequence[str] = (), ignore: Sequence[str] = ()) -> tuple[Rule, ...]:
+def choose(
+    rules: Sequence[Rule], select: Sequence[str] = (), ignore: Sequence[str] = (), preview: bool = False
+) -> tuple[Rule, ...]:
     """The rules that `select` names (all if it is empty) without those that `ignore` names.
 
-    A selector is a code, the beginning of one (`LOS`), a name, or a glob over either (`*-norm`).
+    A selector is a code, the beginning of one (`LOS`), a name, or a glob over either (`*-norm`). Rules in preview are
+    left out unless `preview` asks for them.
 
     Raises:
-        UsageError: a selector names no rule.
+        UsageError: a selector names no rule, or one of `select` only rules in preview, without `preview`.
     """
-    for selector in (*select, *ignore):
-        if not any(matches(rule, selector) for rule in rules):
-            raise UsageError(f"no rule is selected by {selector!r}{_suggestion(rules, selector)}")
+    refuse_unknown(rules, (*select, *ignore))
+    available = [rule for rule in rules if preview or rule.stage != "preview"]
+    for selector in select:
+        if not any(matches(rule, selector) for rule in available):
+            raise UsageError(f"{selector!r} selects only rules in preview: pass --preview, or set preview = true")
     return tuple(
         rule
-        for rule in rules
+        for rule in available
         if (not select or any(matches(rule, selector) for selector in select))
         and not any(matches(rule, selector) for selector in ignore)
     )
+
+
+def refuse_unknown(rules: Sequence[Rule], selectors: Iterable[str]) -> None:
+    """Refuses a selector that names no rule, with UsageError and the nearest names."""
+    for selector in selectors:
+        if not any(matches(rule, selector) for rule in rules):
+            raise UsageError(f"no rule is selected by {selector!r}{_suggestion(rules, selector)}")
+
+
+def names(rule: Rule, word: str) -> bool:
+    """Whether the word is the rule's code or name, in whatever case."""
+    return word.lower() in (rule.code.lower(), rule.name)
 
 
 def matches(rule: Rule, selector: str) -> bool:

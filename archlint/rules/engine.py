@@ -63,7 +63,7 @@ def judge(rule: Rule, subject: Subject, sandbox: Sandbox, absent: Mapping[str, s
     if subject.family not in rule.formats:
         return
     try:
-        columns, rows, complete = sandbox.query(rule.sql)
+        columns, rows, complete = sandbox.query(rule.sql, rule.parameters())
     except QueryError as error:
         yield _given_up(rule, str(error))
         return
@@ -94,7 +94,7 @@ def _finding(rule: Rule, subject: Subject, row: Mapping[str, Value]) -> Finding:
 
 
 def _severity(rule: Rule, row: Mapping[str, Value]) -> Severity:
-    graded = row.get("severity", rule.severity)
+    graded = rule.severity if rule.overridden else row.get("severity", rule.severity)
     for severity in SEVERITIES:
         if severity == graded:
             return severity

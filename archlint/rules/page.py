@@ -1,7 +1,7 @@
 """Reads the Markdown page that is a rule."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +13,7 @@ from markdown_it import MarkdownIt
 from yaml import MarkedYAMLError
 
 from archlint.errors import PageError
+from archlint.rules.option import Option, OptionValue
 from archlint.rules.rule import FORMATS, SEVERITIES, Example, FrontMatter, Rule
 from archlint.targets import Target
 
@@ -24,19 +25,21 @@ LANGUAGES = ("python", "json", "onnx")
 
 _INFO = re.compile(
     rf"(?P<language>{'|'.join(LANGUAGES)})(?: +target=(?P<target>{'|'.join(Target)}))?"
-    r"(?P<elsewhere> +weights=elsewhere)?"
+    r"(?P<elsewhere> +weights=elsewhere)?(?P<options>(?: +[a-z][a-z0-9_-]*=\S+)*)"
 )
 _FRONT_MATTER = re.compile(r"---\n(?P<yaml>.*?\n)---\n(?P<body>.*)", re.DOTALL)
-_KEY_AT_FAULT = re.compile(r"(?P<what>.*) - at `\$\.(?P<key>\w+).*`")
+_KEY_AT_FAULT = re.compile(r"(?P<what>.*) - at (?:`key` in )?`\$\.(?P<key>\w+).*`")
 _EXPECTED = {
     "code": "three capitals and three digits, as NRM001",
     "name": "small words joined by hyphens, as bias-before-norm",
     "severity": f"one of {', '.join(SEVERITIES)}",
     "stage": "stable or preview",
     "formats": f"a list of {', '.join(FORMATS)}",
+    "options": "names like min_params, each with a default and a description; numbers may have a minimum and maximum",
     "sources": "a list with at least one source, each one line of text",
 }
 _ONE_LINE = "one line of text"
+_Options = Mapping[str, Option]
 
 
 class _Block(NamedTuple):
@@ -73,7 +76,10 @@ def parse(path: Path, text: str) -> Rule:
         title=title,
         markdown=body.strip() + "\n",
         sections=_texts(body.split("\n"), sections, offset),
-        examples=(*_examples(path, sections[3], fires=True), *_examples(path, sections[4], fires=False)),
+        examples=(
+            *_examples(path, sections[3], front.options, fires=True),
+            *_examples(path, sections[4], front.options, fires=False),
+        ),
         sql=check.text,
         sql_line=check.line + 1,
     )
@@ -157,21 +163,18 @@ def _texts(lines: Sequence[str], sections: Sequence[_Section], offset: int) -> d
     }
 
 
-def _examples(path: Path, section: _Section, *, fires: bool) -> Iterator[Example]:
+def _examples(path: Path, section: _Section, options: _Options, *, fires: bool) -> Iterator[Example]:
     if not any(block.kind == "fence" for block in section.blocks):
         raise PageError(f"{path}:{section.line}: {section.title} has no example: add a sentence and a block of code")
     for before, block in pairwise([_Block("", "", "", 0), *section.blocks]):
         if block.kind == "fence":
-            yield _example(path, before, block, fires=fires)
+            yield _example(path, before, block, options, fires=fires)
 
 
-def _example(path: Path, before: _Block, block: _Block, *, fires: bool) -> Example:
+def _example(path: Path, before: _Block, block: _Block, options: _Options, *, fires: bool) -> Example:
     info = _INFO.fullmatch(block.info)
     if info is None or (info["elsewhere"] and info["language"] != "onnx"):
-        raise PageError(
-            f"{path}:{block.line}: an example is a ```python, ```json or ```onnx block, not ```{block.info}; "
-            f"target= after it may be one of {', '.join(Target)}; weights= after onnx may be elsewhere"
-        )
+        raise _no_example(path, block)
     if before.kind != "paragraph":
         raise PageError(f"{path}:{block.line}: the example has no sentence before it that says what it shows")
     return Example(
@@ -179,9 +182,30 @@ def _example(path: Path, before: _Block, block: _Block, *, fires: bool) -> Examp
         language=info["language"],
         target=Target(info["target"]) if info["target"] else None,
         elsewhere=bool(info["elsewhere"]),
+        values=dict(_set_option(path, block, options, setting) for setting in info["options"].split()),
         code=block.text,
         description=before.text,
         line=block.line,
+    )
+
+
+def _set_option(path: Path, block: _Block, options: _Options, setting: str) -> tuple[str, OptionValue]:
+    """What `max-rate=0.3` behind the language of an example says; values are written as in JSON."""
+    written, _, text = setting.partition("=")
+    name = written.replace("-", "_")
+    if name not in options:
+        raise _no_example(path, block)
+    try:
+        return name, options[name].checked(msgspec.json.decode(text))
+    except ValueError as error:
+        raise PageError(f"{path}:{block.line}: the option {setting} cannot be set: {error}") from error
+
+
+def _no_example(path: Path, block: _Block) -> PageError:
+    return PageError(
+        f"{path}:{block.line}: an example is a ```python, ```json or ```onnx block, not ```{block.info}; "
+        f"target= after it may be one of {', '.join(Target)}; weights= after onnx may be elsewhere; "
+        "last come options that the front matter describes, as max-rate=0.3"
     )
 
 

@@ -12,7 +12,7 @@ from archlint.errors import PageError, QueryError
 from archlint.rules import template
 from archlint.rules.rule import Rule
 from archlint.rules.sandbox import Sandbox, guarded
-from archlint.rules.sql import refusals
+from archlint.rules.sql import parameters, refusals
 
 SCHEMA = Path(__file__).parents[1] / "facts" / "schema.sql"
 _COLUMN = re.compile(r"[a-z][a-z0-9_]*")
@@ -39,8 +39,9 @@ def prove(rule: Rule, empty: Sandbox) -> Rule:
     """
     for start, why in refusals(rule.sql):
         raise PageError(f"{at(rule, start)}: {why}")
+    _check_options(rule)
     try:
-        columns = empty.query(rule.sql).columns
+        columns = empty.query(rule.sql, rule.parameters()).columns
     except QueryError as error:
         raise PageError(f"{at(rule)}: {error}") from error
     _check_columns(rule, columns)
@@ -53,6 +54,16 @@ def at(rule: Rule, start: int = 0) -> str:
     """The place of a character of the rule's query, as `file:line`."""
     line = rule.sql_line + rule.sql.count("\n", 0, start)
     return f"{rule.path}:{line}"
+
+
+def _check_options(rule: Rule) -> None:
+    asked = parameters(rule.sql)
+    for name, start in asked.items():
+        if name not in rule.options:
+            raise PageError(f"{at(rule, start)}: `:{name}` is no option: describe it in the front matter under options")
+    for name in rule.options:
+        if name not in asked:
+            raise PageError(f"{rule.path}: the query does not ask for the option {name}: write :{name}, or drop it")
 
 
 def _check_columns(rule: Rule, columns: tuple[str, ...]) -> None:

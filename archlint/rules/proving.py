@@ -54,7 +54,7 @@ def prove_page(rule: Rule, rules: Sequence[Rule]) -> PageResult:
     for example in rule.examples:
         try:
             specimen = build(rule, example)
-            report = run(rules, specimen.connection, specimen.absent)
+            report = run(_as_shown(rule, example, rules), specimen.connection, specimen.absent)
         except PageError as error:  # not a missing Keras, which is no fault of the page
             failures.append(str(error))
             continue
@@ -76,15 +76,26 @@ def survivors(rule: Rule, deletions: Iterable[Mutant], specimens: Iterable[Speci
     alive = list(deletions)
     for specimen in specimens:
         with guarded(specimen.connection) as sandbox:
-            expected = _rows(sandbox, rule.sql)
-            alive = [mutant for mutant in alive if _rows(sandbox, mutant.sql) == expected]
+            shown = _with_options(rule, specimen.example)
+            expected = _rows(sandbox, shown, rule.sql)
+            alive = [mutant for mutant in alive if _rows(sandbox, shown, mutant.sql) == expected]
     return alive
 
 
-def _rows(sandbox: Sandbox, sql: str) -> set[tuple[Value, ...]] | None:
-    """The different rows, or None if there are more than a query may return: that, too, is a difference."""
+def _with_options(rule: Rule, example: Example) -> Rule:
+    """The rule with the options that the example sets."""
+    return msgspec.structs.replace(rule, values=example.values)
+
+
+def _as_shown(rule: Rule, example: Example, rules: Iterable[Rule]) -> list[Rule]:
+    """The rules, that of the page as its example wants it."""
+    return [_with_options(rule, example) if other.path == rule.path else other for other in rules]
+
+
+def _rows(sandbox: Sandbox, rule: Rule, sql: str) -> set[tuple[Value, ...]] | None:
+    """The different rows of a query, or None if there are more than one may return: that, too, is a difference."""
     try:
-        return set(sandbox.query(sql).rows)
+        return set(sandbox.query(sql, rule.parameters()).rows)
     except QueryError:
         return None
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, get_args
 
 import msgspec
 
+from archlint.rules.option import Option, OptionName, OptionValue
 from archlint.targets import Target
 
 Severity = Literal["error", "warning", "advice"]
@@ -25,8 +26,8 @@ Line = Annotated[str, msgspec.Meta(pattern=r"^\S[^\n]*$")]
 class FrontMatter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The YAML at the head of a page.
 
-    `message`, `advice` and `fix` are templates over the columns that the query selects. `claim` is what the lab can
-    test, `remedy` the change it can make.
+    `message`, `advice` and `fix` are templates over the columns that the query selects. `options` are the parameters of
+    the query by name. `claim` is what the lab can test, `remedy` the change it can make.
     """
 
     code: Code
@@ -39,6 +40,7 @@ class FrontMatter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     fix: Line | None = None
     claim: Name | None = None
     remedy: Name | None = None
+    options: Mapping[OptionName, Option] = {}
     sources: Annotated[tuple[Line, ...], msgspec.Meta(min_length=1)]
 
 
@@ -47,13 +49,14 @@ class Example(msgspec.Struct, frozen=True, kw_only=True):
 
     `code` is Keras code that defines `model` (`language` is python), the attributes of an .h5 file (json), or a model
     in ONNX's text syntax (onnx); `line` is where its block begins in the page. `target` is the runtime it is meant for;
-    `elsewhere`: its weights are said to be in a file that is not there.
+    `elsewhere`: its weights are said to be in a file that is not there. `values` are the options that it sets.
     """
 
     fires: bool
     language: str
     target: Target | None = None
     elsewhere: bool = False
+    values: Mapping[str, OptionValue] = {}
     code: str
     description: str
     line: int
@@ -65,7 +68,12 @@ class Example(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Rule(FrontMatter, frozen=True, kw_only=True):
-    """A whole page. `needs` are the facts (`table.column`) that its query reads; the proof fills them in."""
+    """A whole page, and what users set about it.
+
+    `needs` are the facts (`table.column`) that the query reads; the proof fills them in. `values` are the options that
+    differ from their defaults. `severity` is the page's, which its query may grade row by row; or the user's, which
+    then holds for all rows (`overridden`).
+    """
 
     path: str
     title: str
@@ -75,6 +83,12 @@ class Rule(FrontMatter, frozen=True, kw_only=True):
     sql: str
     sql_line: int
     needs: tuple[str, ...] = ()
+    values: Mapping[str, OptionValue] = {}
+    overridden: bool = False
+
+    def parameters(self) -> dict[str, OptionValue]:
+        """What the query's parameters are bound to: the options, by name."""
+        return {name: self.values.get(name, option.default) for name, option in self.options.items()}
 
     def templates(self) -> tuple[str, ...]:
         """The templates that a finding is worded with."""

@@ -63,12 +63,15 @@ class Sandbox:
     ticks: int = 0
     deadline: float = 0
 
-    def query(self, sql: str) -> Answer:
-        """The columns and rows of one SELECT; QueryError if it is refused, wrong, or does not end in time."""
+    def query(self, sql: str, parameters: Mapping[str, Value] | None = None) -> Answer:
+        """The columns and rows of one SELECT; QueryError if it is refused, wrong, or does not end in time.
+
+        `parameters` are what each `:name` of the query stands for.
+        """
         self.reads.clear()
         self.refused, self.ticks, self.deadline = None, 0, monotonic() + SECONDS
         try:
-            cursor = self.connection.execute(sql)
+            cursor = self.connection.execute(sql, parameters or {})
             rows = cursor.fetchmany(ROWS + 1)
         except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
             raise QueryError(self._reason(error)) from error

@@ -11,23 +11,31 @@ _TOKEN = re.compile(
   | (?P<quoted> "[^"]*"? | `[^`]*`? | \[[^\]]*\]? )
   | (?P<column> (?<=\.)[^\W\d][\w$]* )
   | (?P<word> [^\W\d][\w$]* )
+  | (?P<parameter> :[^\W\d]\w* )
   | (?P<number> (?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)? )
   | (?P<sign> <> | != | == | <= | >= | << | >> | \|\| | . )
     """,
     re.VERBOSE | re.DOTALL,
 )
 
+_NAMELESS = "an option is written :name, and described in the front matter under options"
 _REFUSED = {
     "<>": "`<>` drops rows with NULL in silence: write IS NOT",
     "!=": "`!=` drops rows with NULL in silence: write IS NOT",
     "NOT IN": "NOT IN finds nothing once the list holds a NULL: write NOT EXISTS, or IS NOT for each value",
     "BETWEEN": "BETWEEN hides two conditions in one: write the two comparisons, joined by AND",
     "LIMIT": "LIMIT hides findings: select every row",
+    "?": _NAMELESS,
+    "@": _NAMELESS,
+    "$": _NAMELESS,
 }
 
 
 class Token(NamedTuple):
-    """A piece of SQL: `kind` is text, quoted, word, column (a word behind a dot), number or sign; `start` its place."""
+    """A piece of SQL: `kind` and where it begins.
+
+    The kinds are text, quoted, word, column (a word behind a dot), parameter (`:name`), number and sign.
+    """
 
     kind: str
     text: str
@@ -55,6 +63,12 @@ def tokens(sql: str) -> list[Token]:
     """The tokens of a query, without spaces and comments."""
     matches = _TOKEN.finditer(sql)
     return [Token(m.lastgroup or "", m.group(), m.start()) for m in matches if m.lastgroup != "space"]
+
+
+def parameters(sql: str) -> dict[str, int]:
+    """The names of the parameters of a query, each with the place where it first stands."""
+    found = (token for token in reversed(tokens(sql)) if token.kind == "parameter")
+    return {token.text[1:]: token.start for token in found}
 
 
 def refusals(sql: str) -> Iterator[Refusal]:
