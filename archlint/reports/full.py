@@ -1,95 +1,128 @@
 """The format for people: a block per rule and model, then what was counted and what was not checked."""
 
+import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from archlint.evidence import NO_DATA
-from archlint.reports.contract import Checked, Data, Report
-from archlint.reports.text import Line, Span, line, safe_text, wrapped
+from msgspec.structs import replace
+
+from archlint.reports.contract import Checked, Data, Report, Suppressed
+from archlint.reports.text import Line, Span, cells, joined, line, safe_text, width_of, wrapped
+from archlint.reports.wording import (
+    PRUNE,
+    about,
+    at,
+    blocks,
+    checked_with,
+    counted,
+    gave_up,
+    hidden_by,
+    lacking,
+    layers,
+    listed,
+    message,
+    not_understood,
+    reasons,
+    stale_entry,
+    unused_entry,
+)
 from archlint.rules.finding import Finding, NotChecked
 from archlint.rules.template import plural
 
+if TYPE_CHECKING:
+    from rich.text import Text
+
 STYLES = {"error": "bold red", "warning": "bold yellow", "advice": "bold cyan"}
-_INDENT = " " * 9
-_SHOWN = 3
-"""Layers named in a block; JSON has them all."""
+_ROOMY = 60
+"""From this width on, texts begin behind the column of the severities."""
+_ENTRIES = 10
+"""Entries that are out of date are named up to this number."""
 
 
 def render(report: Report, width: int, quiet: bool = False, verbose: bool = False) -> Iterator[Line]:
     """The report as lines of at most `width` columns where words allow."""
     for file in report.files:
         yield from _file(file, width, verbose)
+    yield from _outdated(report, width, verbose)
     if not quiet:
         yield from summary(report, width, verbose)
 
 
-def blocks(findings: Iterable[Finding]) -> list[list[Finding]]:
-    """Findings of one rule and severity together, in order of appearance; one about the whole model stands alone."""
-    found: dict[tuple[str, str, str], list[Finding]] = {}
-    for finding in findings:
-        alone = finding.message if finding.layer is None else ""
-        found.setdefault((finding.code, finding.severity, alone), []).append(finding)
-    return list(found.values())
+def rich_text(report: Report, width: int | None = None) -> "Text":
+    """The report for `rich.print`, laid out for the terminal, if no width is given."""
+    return joined(render(report, width or width_of(sys.stdout)))
 
 
 def _file(file: Checked, width: int, verbose: bool) -> Iterator[Line]:
     path = Span(safe_text(file.path), "bold underline")
     if file.status == "failed":
         yield line(path)
-        yield from _hanging(Span("  failed ", STYLES["error"]), safe_text(file.error or ""), width)
+        yield from _hanging(Span(f"{'failed':>7}  ", STYLES["error"]), safe_text(file.error or ""), width)
         yield ()
         return
-    if not file.findings and not verbose:
+    if not file.findings and not gave_up(file) and not verbose:
         return
-    yield line(path, Span(f"  {_about(file)}", "dim"))
+    yield from _headed(path, about(file), width)
     yield ()
+    for unjudged in gave_up(file):
+        yield from _unjudged(unjudged, width)
+        yield ()
     for block in blocks(file.findings):
         yield from _block(block, width, verbose)
         yield ()
+    if verbose:
+        yield from _suppressed(file.suppressed, width)
 
 
-def _about(file: Checked) -> str:
-    model = file.model
-    if model is None:
-        return ""
-    version = safe_text(f"{model.producer or ''} {model.producer_version or ''}".strip())
-    opset = f"opset {model.opset}" if model.opset else ""
-    fresh = "untrained" if model.trained is False else ""
-    return ", ".join(part for part in (version, opset, plural(model.layers, "layer"), fresh) if part)
+def _headed(path: Span, text: str, width: int) -> Iterator[Line]:
+    """The path and what kind of model it is, on one line if that has room."""
+    if cells(f"{path.text}  {text}") <= width:
+        yield line(path, Span(f"  {text}", "dim"))
+        return
+    yield line(path)
+    yield from wrapped(text, "  ", width, "dim")
+
+
+def _unjudged(unjudged: NotChecked, width: int) -> Iterator[Line]:
+    yield _head("failed", STYLES["error"], unjudged.name, unjudged.code)
+    yield from _labelled("", f"this rule did not finish: {safe_text(unjudged.why)}", width)
 
 
 def _block(block: Sequence[Finding], width: int, verbose: bool) -> Iterator[Line]:
     first = block[0]
-    yield line(
-        Span(f"{first.severity:>7}  ", STYLES[first.severity]),
-        Span(first.name, "bold"),
-        Span(f"  {first.code}", "dim"),
-    )
-    yield from _labelled("at", _places(block, verbose), width, "bold")
-    yield from _labelled("", f"{'' if len(block) == 1 else 'for example, '}{safe_text(first.message)}", width)
+    yield _head(first.severity, STYLES[first.severity], first.name, first.code)
+    yield from _labelled("at", at(layers(block), verbose), width, "bold")
+    yield from _labelled("", message(block), width)
     yield from _labelled("fix", safe_text(first.advice), width)
     if first.fix:
         yield from _labelled("", safe_text(first.fix), width, "green")
     yield from _labelled("more", f"archlint rule {first.name}", width, "dim")
 
 
-def _places(block: Sequence[Finding], verbose: bool) -> str:
-    names = list(dict.fromkeys(safe_text(finding.layer or "the model") for finding in block))
-    if len(names) == 1:
-        return names[0]
-    return f"{len(names)} layers: {_listed(names, verbose)}"
+def _suppressed(suppressed: Sequence[Suppressed], width: int) -> Iterator[Line]:
+    """What the user asked not to hear of, and why."""
+    by_reason: dict[str, list[Finding]] = {}
+    for one in suppressed:
+        by_reason.setdefault(hidden_by(one), []).append(one.finding)
+    for why, findings in by_reason.items():
+        for block in blocks(findings):
+            yield line(Span(f"{block[0].severity:>7}  {block[0].name}  {block[0].code}  suppressed", "dim"))
+            yield from _labelled("at", at(layers(block), whole=True), width, "dim")
+            yield from _labelled("why", why, width, "dim")
+            yield ()
 
 
-def _listed(names: Sequence[str], verbose: bool) -> str:
-    """The names in a row; only the first few of many, unless all are asked for."""
-    if verbose or len(names) <= _SHOWN + 1:
-        return ", ".join(names)
-    return ", ".join((*names[:_SHOWN], f"… +{len(names) - _SHOWN}"))
+def _head(word: str, style: str, name: str, code: str) -> Line:
+    return line(Span(f"{word:>7}  ", style), Span(name, "bold"), Span(f"  {code}", "dim"))
 
 
 def _labelled(label: str, text: str, width: int, style: str = "") -> Iterator[Line]:
-    head = Span(f"{_INDENT}{label:<6}", "dim")
-    return _hanging(head, text, width, style)
+    return _hanging(Span(f"{_indent(width)}{label:<6}", "dim"), text, width, style)
+
+
+def _indent(width: int) -> str:
+    return " " * (9 if width >= _ROOMY else 2)
 
 
 def _hanging(head: Span, text: str, width: int, style: str = "") -> Iterator[Line]:
@@ -98,80 +131,95 @@ def _hanging(head: Span, text: str, width: int, style: str = "") -> Iterator[Lin
     yield from rows[1:]
 
 
+def _outdated(report: Report, width: int, verbose: bool) -> Iterator[Line]:
+    """Entries of configurations and of baselines that have outlived what they were about."""
+    for source in dict.fromkeys(entry.config for entry in report.unused):
+        entries = [unused_entry(entry) for entry in report.unused if entry.config == source]
+        yield from _source(source, "warning", "unused", entries, "take out what hid nothing", width, verbose)
+    for source in dict.fromkeys(entry.baseline for entry in report.stale):
+        entries = [stale_entry(entry) for entry in report.stale if entry.baseline == source]
+        yield from _source(source, "error", "stale", entries, f"run `{PRUNE}`", width, verbose)
+
+
+def _source(
+    path: str, severity: str, what: str, entries: Sequence[str], fix: str, width: int, verbose: bool
+) -> Iterator[Line]:
+    yield line(Span(safe_text(path), "bold underline"))
+    yield ()
+    yield line(Span(f"{severity:>7}  ", STYLES[severity]), Span(what, "bold"))
+    shown = entries if verbose else entries[:_ENTRIES]
+    for entry in shown:
+        yield from _labelled("", entry, width)
+    if len(shown) < len(entries):
+        yield from _labelled("", f"… +{len(entries) - len(shown):,}", width)
+    yield from _labelled("fix", fix, width)
+    yield ()
+
+
 def summary(report: Report, width: int, verbose: bool) -> Iterator[Line]:
     """What was counted, and what was not checked and why."""
     counts = report.summary
     if counts.checked:
-        yield from _data(report.data, width)
-        yield from _not_understood(report.files, width)
-        yield from _not_checked(report.files, width, verbose)
+        yield from _remarks(report, width, verbose)
     if counts.failed:
         yield line(Span(f"{plural(counts.failed, 'file')} could not be checked", STYLES["error"]))
-    if not counts.checked:
-        return
-    checked = f"{plural(counts.checked, 'file')} checked with {_rules(report)}: "
-    found = (
-        (counts.errors, plural(counts.errors, "error"), "error"),
-        (counts.warnings, plural(counts.warnings, "warning"), "warning"),
-        (counts.advice, f"{counts.advice:,} advice", "advice"),
-    )
-    spans = [Span(text, STYLES[severity]) for number, text, severity in found if number]
-    separated = [part for span in spans for part in (Span(", "), span)][1:]
-    yield line(checked, *(separated or [Span("nothing found", "bold green")]))
+    if unjudged := sum(len(gave_up(file)) for file in report.files):
+        yield line(Span(f"{plural(unjudged, 'rule')} did not finish", STYLES["error"]))
+    if counts.checked:
+        yield from _counts(report, width)
 
 
-def _data(data: Data | None, width: int) -> Iterator[Line]:
+def _counts(report: Report, width: int) -> Iterator[Line]:
+    """With what was checked and how much was found; on two lines if one is too short."""
+    counts = report.summary
+    found = [Span(text, STYLES[severity]) for severity, text in counted(counts.errors, counts.warnings, counts.advice)]
+    said = found or [Span("nothing found", "bold green")]
+    hidden = [Span(f"{counts.suppressed:,} suppressed", "dim")] if counts.suppressed else []
+    separated = [part for span in (*said, *hidden) for part in (Span(", "), span)][1:]
+    head = f"{checked_with(report)}:"
+    if cells(" ".join((head, "".join(span.text for span in separated)))) <= width:
+        yield line(f"{head} ", *separated)
+    else:
+        yield from (*wrapped(head, "", width), tuple(separated))
+
+
+def _remarks(report: Report, width: int, verbose: bool) -> Iterator[Line]:
+    """What the verdict rests on: the data, and what could be looked at."""
+    remarks = [("training data", _data(report.data)), ("not understood", not_understood(report.files))]
+    brief = lacking(report)
+    if brief and not verbose:
+        remarks.append(("not checked", f"{brief}; -v names them"))
+    if verbose:
+        remarks += [("not checked", reason) for reason in _reasons(report.files)]
+    for label, text in remarks:
+        if text:
+            yield from _hanging(Span(f"{label}: ", "dim"), text, width, "dim")
+    if any(text for _, text in remarks):
+        yield ()
+
+
+def _data(data: Data | None) -> str | None:
     """The training data, if any was given."""
-    if data:
-        looked_at = f"{plural(data.samples, 'sample')}, of which the first {data.seen:,} were looked at"
-        text = looked_at if data.seen < data.samples else plural(data.samples, "sample")
-        yield from _hanging(Span("training data: ", "dim"), f"{safe_text(data.name)}, {text}", width, "dim")
-        yield ()
+    if data is None:
+        return None
+    part = f", of which the first {data.seen:,} were looked at" if data.seen < data.samples else ""
+    return f"{safe_text(data.name)}, {plural(data.samples, 'sample')}{part}"
 
 
-def _rules(report: Report) -> str:
-    """`12 rules`, or `8 of 12 rules` where some are for other formats or lacked their facts."""
-    judged = {file.rules for file in report.files if file.status == "checked"}
-    if min(judged) == report.summary.rules:
-        return plural(report.summary.rules, "rule")
-    upto = "up to " if len(judged) > 1 else ""
-    return f"{upto}{max(judged)} of {plural(report.summary.rules, 'rule')}"
-
-
-def _not_understood(files: Sequence[Checked], width: int) -> Iterator[Line]:
-    """How much of the ONNX files no rule can speak of."""
-    partly = [file.model for file in files if file.model and file.model.nodes != file.model.lifted]
-    nodes = sum((model.nodes or 0) - (model.lifted or 0) for model in partly)
-    if nodes:
-        where = f" in {plural(len(partly), 'file')}" if len(files) > 1 else f" of {partly[0].nodes:,}"
-        text = f"{plural(nodes, 'node')}{where}, about which the rules are silent; `archlint show` names them"
-        yield from _hanging(Span("not understood: ", "dim"), text, width, "dim")
-        yield ()
-
-
-def _not_checked(files: Sequence[Checked], width: int, verbose: bool) -> Iterator[Line]:
-    """What the files could not tell, one line for each reason; that no data was given, the user knows."""
-    by_reason: dict[str, dict[str, NotChecked]] = {}
-    holders: dict[str, set[str]] = {}
-    for file in files:
-        for unjudged in (one for one in file.not_checked if verbose or NO_DATA not in one.why):
-            by_reason.setdefault(unjudged.why, {})[unjudged.code] = unjudged
-            holders.setdefault(unjudged.why, set()).add(file.path)
-    for why, rules in by_reason.items():
-        needs = sorted({need for unjudged in rules.values() for need in unjudged.needs})
-        where = f" in {plural(len(holders[why]), 'file')}" if len(files) > 1 else ""
-        lacking = f"; needs {', '.join(needs)}" if verbose and needs else ""
-        text = f"{plural(len(rules), 'rule')}{where} ({_listed(list(rules), verbose)}): {safe_text(why)}{lacking}"
-        yield from _hanging(Span("not checked: ", "dim"), text, width, "dim")
-    if by_reason:
-        yield ()
+def _reasons(files: Sequence[Checked]) -> Iterator[str]:
+    """What the files could not tell, and whom it kept from judging."""
+    for why, rules, holders in reasons(files, data=True):
+        where = f" in {plural(len(holders), 'file')}" if len(files) > 1 else ""
+        needs = sorted({need for rule in rules for need in rule.needs})
+        codes = listed([rule.code for rule in rules], whole=True)
+        yield f"{plural(len(rules), 'rule')}{where} ({codes}): {safe_text(why)}; needs {', '.join(needs)}"
 
 
 def statistics(report: Report, width: int, quiet: bool = False, verbose: bool = False) -> Iterator[Line]:
-    """How often each rule fired, the most frequent first; before that, the files that could not be checked."""
+    """How often each rule fired, the most frequent first; before that, what could not be checked."""
     for file in report.files:
-        if file.status == "failed":
-            yield from _file(file, width, verbose)
+        yield from _file(replace(file, findings=(), suppressed=()), width, verbose=False)
+    yield from _outdated(report, width, verbose)
     found = Counter((one.severity, one.code, one.name) for file in report.files for one in file.findings)
     for (severity, code, name), count in found.most_common():
         yield line(f"{count:>7,}  ", Span(f"{severity:<8}", STYLES[severity]), f"{code}  {name}")

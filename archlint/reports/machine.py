@@ -11,10 +11,13 @@ from archlint.reports.contract import Report
 
 
 def encode(value: Any, indent: int | None = None) -> str:
-    """Any of archlint's structs as JSON in ASCII: names stay exact, and no raw control character gets out."""
-    return json.dumps(
-        _finite(msgspec.to_builtins(value)), ensure_ascii=True, indent=indent, allow_nan=False, default=str
-    )
+    """Any of archlint's structs as JSON in ASCII: names stay exact, and no raw control character gets out.
+
+    Nor does `##[`, which gives orders to GitHub's runner wherever it stands in a log.
+    """
+    plain = _finite(msgspec.to_builtins(value))
+    text = json.dumps(plain, ensure_ascii=True, indent=indent, allow_nan=False, default=str)
+    return text.replace("##[", "#\\u0023[")
 
 
 def _finite(value: Any) -> Any:

@@ -5,13 +5,19 @@ import re
 import shutil
 import sys
 from collections.abc import Iterable
-from typing import NamedTuple, TextIO
+from typing import TYPE_CHECKING, NamedTuple, TextIO
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 _UNSAFE = re.compile(
     "[\x00-\x1f\x7f-\x9f"  # control characters: C0, DEL, C1
     "\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff"  # invisible, line-breaking and bidirectional ones
     "\ud800-\udfff]"  # lone surrogates, which no output encoding can carry
 )
+_COMMAND = re.compile(r"(?<!\S)::|##(?=\[)")
+"""What begins a command to GitHub's runner, in whose log a name must not give orders: the one at the beginning of a
+line, the other, its old form, anywhere (actions/runner, ActionCommand.cs)."""
 _LONGEST = 300
 """Characters of one text: names in honest models have below 100, sentences below 300."""
 PIPE_WIDTH = 100
@@ -21,7 +27,8 @@ WIDEST = 110
 
 def escaped(text: str) -> str:
     """The text with everything escaped that could act on a terminal, a log or a reader."""
-    return _UNSAFE.sub(lambda found: ascii(found[0])[1:-1], text)
+    harmless = _UNSAFE.sub(lambda found: ascii(found[0])[1:-1], text)
+    return _COMMAND.sub(lambda found: f"\\x{ord(found[0][0]):02x}{found[0][1:]}", harmless)
 
 
 def safe_text(text: str) -> str:
@@ -92,8 +99,21 @@ def write(lines: Iterable[Line], stream: TextIO) -> None:
         stream.writelines("".join(span.text for span in spans).rstrip() + "\n" for spans in lines)
         return
     from rich.console import Console  # 60 ms that a pipe does not need
-    from rich.text import Text
 
     console = Console(file=stream, force_terminal=True, width=10_000, highlight=False)
     for spans in lines:
-        console.print(Text.assemble(*((span.text, span.style) for span in spans)), soft_wrap=True)
+        console.print(painted(spans), soft_wrap=True)
+
+
+def painted(spans: Line) -> "Text":
+    """A line as rich's text."""
+    from rich.text import Text
+
+    return Text.assemble(*(span for span in spans), no_wrap=True)
+
+
+def joined(lines: Iterable[Line]) -> "Text":
+    """Lines as rich's text, for `rich.print`."""
+    from rich.text import Text
+
+    return Text("\n").join(map(painted, lines))
