@@ -23,7 +23,7 @@ def check(path: str | Path, rules: Sequence[Rule], evidence: Evidence | None = N
     """
     place = Path(path)
     try:
-        with _deadline(_seconds(place, evidence)), open_model(place) as model, closing(build(model, evidence)) as facts:
+        with _deadline(time_for(place, evidence)), open_model(place) as model, closing(build(model, evidence)) as facts:
             report = run(rules, facts.connection, facts.absent)
             return Checked.of(str(path), model, report, facts.trained)
     except PageError:  # the fault is a rule's, not this file's
@@ -36,8 +36,8 @@ def check(path: str | Path, rules: Sequence[Rule], evidence: Evidence | None = N
         return Checked.failed(str(path), f"archlint itself failed on it ({fault}); please report this file")
 
 
-def _seconds(path: Path, evidence: Evidence | None) -> int:
-    """The time for a file; more for a large one all of whose weights the user wants to be read."""
+def time_for(path: Path, evidence: Evidence | None = None) -> int:
+    """The seconds that a file may take; more for a large one all of whose weights the user wants to be read."""
     if evidence is None or evidence.weights is not Reading.always or not path.is_file():
         return SECONDS
     return SECONDS + path.stat().st_size // WEIGHT_RATE
@@ -50,14 +50,21 @@ def _deadline(seconds: int) -> Iterator[None]:
         yield
         return
 
+    reason = f"it took longer than {seconds} s, more than any honest model; it was not read to the end"
+    is_late = False
+
     def late(_number: int, _frame: FrameType | None) -> None:
-        raise ReadError(f"it took longer than {seconds} s, more than any honest model; it was not read to the end")
+        nonlocal is_late
+        is_late = True
+        raise ReadError(reason)
 
     before = signal.signal(signal.SIGALRM, late)
-    # Again every second: SQLite swallows an exception that is raised while it asks for permission to go on.
+    # Again every second, and at the end: SQLite swallows what is raised while it asks for permission to go on.
     signal.setitimer(signal.ITIMER_REAL, seconds, 1)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+    if is_late:
+        raise ReadError(reason)

@@ -192,7 +192,7 @@ known.json
   error  stale
                dropout-rate in a.h5, at drop: it is now drop_1
                learning-rate in b.h5
-         fix   run `archlint baseline --prune`
+         fix   run `archlint baseline --prune -o known.json`
 """
     assert expected in printed(OUTDATED, **how)
 
@@ -323,7 +323,7 @@ def test_outdated_entries_are_annotated_and_suppressed_findings_are_not() -> Non
         ("error", "known.json"),
         ("warning", "archlint.toml"),
     ]
-    assert "run `archlint baseline --prune`" in annotations(log)[0][2]
+    assert "run `archlint baseline --prune -o known.json`" in annotations(log)[0][2]
     assert "secret" not in log
 
 
@@ -507,7 +507,7 @@ def test_a_page_says_what_was_suppressed_outdated_and_not_checked() -> None:
         "warning dropout-rate at old: legacy",
         "archlint.toml: DRP in old/*.h5 (legacy)",
         "known.json: dropout-rate in a.h5, at drop: it is now drop_1",
-        "run archlint baseline --prune",
+        "run archlint baseline --prune -o known.json",
         "not checked: 1 rule: there is no loss",
     ):
         assert part in shown

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from archlint.cli import inspect, judge, pages
+from archlint.cli import configure, inspect, judge, pages, ratchet
 
 app = typer.Typer(
     name="archlint",
@@ -18,8 +18,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("check")(judge.check)
+app.command("baseline")(ratchet.baseline)
 app.command("rule")(pages.rule)
 app.command("rules")(pages.rules)
+app.command("config")(configure.config)
 app.command("show")(inspect.show)
 app.command("facts")(inspect.facts)
 app.command("query")(inspect.query)

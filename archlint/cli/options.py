@@ -1,12 +1,11 @@
 """Options that several commands share, and what they have in common."""
 
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from archlint.evidence import Evidence
     from archlint.facts import Facts
     from archlint.graph import Model
-    from archlint.rules import Rule
 
 Rules = Annotated[
     list[Path] | None,
@@ -34,9 +32,6 @@ Select = Annotated[
 ]
 Ignore = Annotated[
     list[str] | None, typer.Option("--ignore", metavar="RULES", help="Not these rules; named as for --select.")
-]
-OutputFile = Annotated[
-    Path | None, typer.Option("--output-file", "-o", metavar="FILE", help="Write there instead of to the terminal.")
 ]
 ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="A model file: .h5, .hdf5, .keras or .onnx.")]
 Targets = Annotated[
@@ -58,8 +53,33 @@ Data = Annotated[
 ]
 
 Weights = Annotated[
-    Reading,
+    Reading | None,
     typer.Option("--weights", help="Whether to read the numbers of stored weights; auto: if they are 256 MiB or less."),
+]
+Preview = Annotated[bool | None, typer.Option("--preview", help="Also run rules that are not yet stable.")]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--exclude",
+        metavar="GLOB",
+        help="Pass over these files and folders in searches, as in .gitignore. Repeatable.",
+    ),
+]
+ForceExclude = Annotated[
+    bool | None, typer.Option("--force-exclude", help="Exclude files that are named one by one, too.")
+]
+Config = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--config",
+        metavar="FILE|KEY=VALUE",
+        help="The configuration to go by, or a setting that stands above it. Repeatable.",
+    ),
+]
+Isolated = Annotated[bool, typer.Option("--isolated", help="Look for no configuration.")]
+Jobs = Annotated[
+    int | None,
+    typer.Option("--jobs", "-j", min=1, metavar="N", help="Use so many processes; by default as many as are worth it."),
 ]
 
 
@@ -70,30 +90,29 @@ class TableFormat(StrEnum):
     json = "json"
 
 
-def chosen(
-    folders: Sequence[Path] | None, select: Sequence[str] | None = None, ignore: Sequence[str] | None = None
-) -> "tuple[Rule, ...]":
-    """All rules, or those that the options leave."""
-    from archlint.rules import choose, load
-
-    return choose(load(folders or ()), _words(select), _words(ignore))
-
-
-def _words(listed: Sequence[str] | None) -> list[str]:
+def words(listed: Sequence[str] | None) -> list[str]:
+    """The words of an option that is repeatable and comma-separated."""
     return [word.strip() for text in listed or () for word in text.split(",") if word.strip()]
 
 
-def given(targets: Sequence[str] | None, data: Path | None, weights: Reading = Reading.auto) -> "Evidence":
+def overrides(
+    select: Sequence[str] | None, ignore: Sequence[str] | None, exclude: Sequence[str] | None, **others: object
+) -> dict[str, Any]:
+    """The options that are settings, too, as `archlint.config.with_cli` takes them; None: not given."""
+    return {"select": words(select), "ignore": words(ignore), "exclude": exclude, **others}
+
+
+def given(targets: Sequence[str] | None, data: Path | None, weights: Reading | None = None) -> "Evidence":
     """What the options give to go by besides the architecture; the data is read, once for all models."""
     from archlint.evidence import Evidence
     from archlint.targets import told_apart
 
     runtime, columns = told_apart(targets or (), data=data is not None)
     if data is None:
-        return Evidence(runtime, weights)
+        return Evidence(runtime, weights or Reading.auto)
     from archlint.dataset import load  # here: it needs numpy
 
-    return Evidence(runtime, weights, load(data, columns))
+    return Evidence(runtime, weights or Reading.auto, load(data, columns))
 
 
 @contextmanager
@@ -118,23 +137,3 @@ def _built(model: "Model", evidence: "Evidence | None") -> "Facts":
 
     with weight_bar() as progress:
         return build(model, replace(evidence or Evidence(), progress=progress))
-
-
-@contextmanager
-def output(path: Path | None) -> Iterator[TextIO]:
-    """Standard output, or the file that the user named."""
-    from archlint.errors import UsageError
-    from archlint.readers import SUFFIXES
-
-    if path is None:
-        yield sys.stdout
-        return
-    if path.suffix.lower() in SUFFIXES:  # as the shell makes of `-o *.h5`
-        raise UsageError(f"{path} has the name of a model and is not overwritten; name another file with --output-file")
-    try:
-        with path.open("w", encoding="utf-8") as stream:
-            yield stream
-    except OSError as error:
-        raise UsageError(
-            f"{path} cannot be written ({error.strerror}); name another file with --output-file"
-        ) from error

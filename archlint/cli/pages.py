@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from archlint.cli.options import Ignore, Rules, Select, TableFormat, chosen
+from archlint.cli.options import Ignore, Rules, Select, TableFormat, words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from archlint.reports.text import Line
-    from archlint.rules import Rule
     from archlint.rules.proving import PageResult
 
 
 class PageFormat(StrEnum):
-    """How `archlint rule` prints a page."""
+    """How a page is printed."""
 
     full = "full"
     markdown = "markdown"
@@ -40,27 +39,27 @@ def rule(
 ) -> None:
     """Print the page of a rule: what it does, why, when it does not matter, examples, the query."""
     from archlint.reports.machine import encode
-    from archlint.reports.text import shows_colour
-    from archlint.rules import find, load
+    from archlint.rules import document, find, load
 
     page = find(load(rules or ()), name)
     if format is PageFormat.json:
         typer.echo(encode(page, indent=2))
-    elif format is PageFormat.markdown or not shows_colour(sys.stdout):
-        typer.echo(_document(page))
     else:
-        from rich.console import Console
-        from rich.markdown import Markdown
-
-        console = Console(force_terminal=True)
-        console.print(Markdown(_document(page)), width=min(console.width, 100))
+        print_page(document(page), format)
 
 
-def _document(page: "Rule") -> str:
-    """A page as Markdown, with what its front matter says in words."""
-    head = f"# {page.title}\n\n**{page.code} {page.name}** · {page.severity} · {page.stage}\n\n"
-    sources = "\n\n## Sources\n\n" + "\n".join(f"- {source}" for source in page.sources)
-    return head + "\n\n".join(f"## {title}\n\n{text}" for title, text in page.sections.items()) + sources
+def print_page(text: str, format: PageFormat) -> None:
+    """Print Markdown, laid out where there is a terminal that shows colour, unless Markdown was asked for."""
+    from archlint.reports.text import shows_colour
+
+    if format is PageFormat.markdown or not shows_colour(sys.stdout):
+        typer.echo(text, nl=False)
+        return
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    console = Console(force_terminal=True)
+    console.print(Markdown(text), width=min(console.width, 100))
 
 
 def rules(
@@ -70,14 +69,16 @@ def rules(
     folders: Rules = None,
     format: Annotated[TableFormat, typer.Option("--format", "-f", help="How to print the list.")] = TableFormat.full,
 ) -> None:
-    """List the rules."""
+    """List the rules, those in preview included, which check runs only if it is asked to."""
     from archlint.reports.full import STYLES
     from archlint.reports.machine import encode
     from archlint.reports.text import Span, line, write
+    from archlint.rules import choose, load
 
-    listed = [rule for rule in chosen(folders, select, ignore) if severity is None or rule.severity == severity]
+    named = choose(load(folders or ()), words(select), words(ignore), preview=True)
+    listed = [rule for rule in named if severity is None or rule.severity == severity]
     if format is TableFormat.json:
-        fields = ("code", "name", "severity", "stage", "formats", "title", "sources")
+        fields = ("code", "name", "severity", "stage", "formats", "title", "options", "sources")
         typer.echo(encode([{field: getattr(rule, field) for field in fields} for rule in listed], indent=2))
         return
     longest = max((len(rule.name) for rule in listed), default=0)
@@ -89,6 +90,7 @@ def rules(
                 f"{rule.name:<{longest}}  ",
                 Span(f"{rule.severity:<8}", STYLES[rule.severity]),
                 f" {rule.title}",
+                Span("  preview" if rule.stage == "preview" else "", "dim"),
             )
             for rule in listed
         ),

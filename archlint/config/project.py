@@ -13,9 +13,10 @@ from archlint.config.given import given
 from archlint.config.origin import Origin
 from archlint.config.parsing import Table, parse
 from archlint.config.settings import Settings
-from archlint.config.sources import Source, found_in, merged, read, shown, with_bases
+from archlint.config.sources import Source, found_in, merged, read, with_bases
 from archlint.errors import UsageError
 from archlint.globs import file_matches
+from archlint.paths import as_named
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,17 +28,19 @@ class Project:
         root: the folder that patterns start from: that of the configuration, or the current one if there is none.
         source: the configuration; None without any.
         bases: the configurations that it extends, the closest first.
+        own: the settings that it states itself.
     """
 
     settings: Settings
     root: Path
     source: Path | None = None
     bases: tuple[Path, ...] = ()
+    own: frozenset[str] = frozenset()
 
     @property
     def name(self) -> str:
         """The configuration as messages name it."""
-        return shown(self.source) if self.source else "the defaults"
+        return as_named(self.source) if self.source else "the defaults"
 
     def relative(self, path: str) -> str:
         """A file named from the root, with `/` between folders; one outside begins with `../`.
@@ -121,7 +124,8 @@ class Projects:
         table: Table = {}
         for part in (*reversed(bases), closest):
             table = merged(table, part.table)
-        return Project(self._settings(table), source.path.parent, source.path, tuple(base.path for base in bases))
+        paths = tuple(base.path for base in bases)
+        return Project(self._settings(table), source.path.parent, source.path, paths, frozenset(closest.table))
 
     def _settings(self, table: Table) -> Settings:
         # every part was parsed by itself, so that an error names it

@@ -10,7 +10,7 @@ from archlint.config import toml
 from archlint.config.parsing import described, example, takes, unknown
 from archlint.config.project import Project
 from archlint.config.settings import Ignored, Settings
-from archlint.config.sources import shown as path_shown
+from archlint.paths import as_named
 
 
 def schema() -> dict[str, Any]:
@@ -109,7 +109,7 @@ def shown(project: Project) -> str:
 def _provenance(project: Project) -> str:
     if project.source is None:
         return f"no configuration is used; patterns start from {toml.quoted(str(project.root))}"
-    extended = "".join(f", which extends {toml.quoted(path_shown(base))}" for base in project.bases)
+    extended = "".join(f", which extends {toml.quoted(as_named(base))}" for base in project.bases)
     return f"from {toml.quoted(project.name)}{extended}"
 
 

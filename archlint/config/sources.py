@@ -11,6 +11,7 @@ from archlint.config.origin import Origin
 from archlint.config.parsing import Table, parse
 from archlint.errors import UsageError
 from archlint.limits import SETTINGS_BYTES, SETTINGS_DOTS
+from archlint.paths import as_named
 
 _OWN, _SHARED = "archlint.toml", "pyproject.toml"
 _TABLE = ("tool", "archlint")
@@ -45,7 +46,7 @@ def read(path: Path) -> Source:
     """
     source = _read(path)
     if source is None:
-        raise UsageError(f"{shown(path)} has no table [tool.archlint]; add one, or name another configuration")
+        raise UsageError(f"{as_named(path)} has no table [tool.archlint]; add one, or name another configuration")
     return source
 
 
@@ -64,12 +65,12 @@ def with_bases(source: Source) -> tuple[Source, ...]:
 
 def _extended(base: Path, chain: Sequence[Source]) -> Source:
     if any(_is_same(base, source.path) for source in chain):
-        circle = " extends ".join(shown(path) for path in (*(source.path for source in chain), base))
+        circle = " extends ".join(as_named(path) for path in (*(source.path for source in chain), base))
         raise UsageError(f"the configurations go round in a circle: {circle}; take one `extend` out")
     try:
         return read(base)
     except UsageError as error:
-        raise UsageError(f"{error} ({shown(chain[-1].path)} extends it)") from error
+        raise UsageError(f"{error} ({as_named(chain[-1].path)} extends it)") from error
 
 
 def _is_same(path: Path, other: Path) -> bool:
@@ -97,14 +98,8 @@ def resolved(table: Table, folder: Path) -> dict[str, Any]:
     return {**table, **paths}
 
 
-def shown(path: Path) -> str:
-    """A path as messages name it: from the current folder, if it is below."""
-    here = Path.cwd()
-    return path.relative_to(here).as_posix() if path.is_relative_to(here) else str(path)
-
-
 def _read(path: Path) -> Source | None:
-    name = shown(path)
+    name = as_named(path)
     content = _content(path, name)
     shared = path.name == _SHARED
     if shared and b"archlint" not in content:  # without parsing what is not ours, and may be long or broken

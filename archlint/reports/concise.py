@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from archlint.reports.contract import Checked, Report
 from archlint.reports.full import STYLES
 from archlint.reports.text import Line, Span, line, safe_text
-from archlint.reports.wording import PRUNE, gave_up, stale_entry, unused_entry
+from archlint.reports.wording import gave_up, prune, stale_entry, unused_entry
 from archlint.rules.finding import Finding
 
 
@@ -16,7 +16,7 @@ def render(report: Report) -> Iterator[Line]:
     for unused in report.unused:
         yield _said(unused.config, "warning", f" unused entry: {unused_entry(unused)}")
     for stale in report.stale:
-        yield _said(stale.baseline, "error", f" stale entry: {stale_entry(stale)}; run `{PRUNE}`")
+        yield _said(stale.baseline, "error", f" stale entry: {stale_entry(stale)}; run `{prune([stale])}`")
 
 
 def _file(file: Checked) -> Iterator[Line]:

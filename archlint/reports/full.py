@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from archlint.reports.contract import Checked, Data, Report, Suppressed
 from archlint.reports.text import Line, Span, cells, joined, line, safe_text, width_of, wrapped
 from archlint.reports.wording import (
-    PRUNE,
     about,
     at,
     blocks,
@@ -23,6 +22,7 @@ from archlint.reports.wording import (
     listed,
     message,
     not_understood,
+    prune,
     reasons,
     stale_entry,
     unused_entry,
@@ -137,8 +137,9 @@ def _outdated(report: Report, width: int, verbose: bool) -> Iterator[Line]:
         entries = [unused_entry(entry) for entry in report.unused if entry.config == source]
         yield from _source(source, "warning", "unused", entries, "take out what hid nothing", width, verbose)
     for source in dict.fromkeys(entry.baseline for entry in report.stale):
-        entries = [stale_entry(entry) for entry in report.stale if entry.baseline == source]
-        yield from _source(source, "error", "stale", entries, f"run `{PRUNE}`", width, verbose)
+        ours = [entry for entry in report.stale if entry.baseline == source]
+        entries = [stale_entry(entry) for entry in ours]
+        yield from _source(source, "error", "stale", entries, f"run `{prune(ours)}`", width, verbose)
 
 
 def _source(

@@ -13,7 +13,6 @@ from archlint.reports.contract import Checked, Report
 from archlint.reports.places import relative
 from archlint.reports.text import escaped, safe_text
 from archlint.reports.wording import (
-    PRUNE,
     at,
     blocks,
     conclusion,
@@ -22,6 +21,7 @@ from archlint.reports.wording import (
     layers,
     message,
     not_understood,
+    prune,
     stale_entry,
     unused_entry,
 )
@@ -73,7 +73,7 @@ def _annotations(report: Report) -> Iterator[Annotation]:
     for file in report.files:
         yield from _given_up(file)
     for stale in report.stale:
-        text = f"{stale_entry(stale)}\nrun `{PRUNE}`"
+        text = f"{stale_entry(stale)}\nrun `{prune([stale])}`"
         yield Annotation("error", stale.baseline, "stale entry of the baseline", text)
     for file in report.files:
         yield from (_finding(file.path, block) for block in blocks(file.findings))

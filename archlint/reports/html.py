@@ -13,7 +13,6 @@ from html import escape
 from archlint.reports.contract import Checked, Report
 from archlint.reports.text import safe_text
 from archlint.reports.wording import (
-    PRUNE,
     about,
     blocks,
     checked_with,
@@ -25,6 +24,7 @@ from archlint.reports.wording import (
     listed,
     message,
     not_understood,
+    prune,
     reasons,
     stale_entry,
     unused_entry,
@@ -100,7 +100,8 @@ def _body(report: Report, explained: frozenset[str] = frozenset()) -> Iterator[s
     unused = [f"{entry.config}: {unused_entry(entry)}" for entry in report.unused]
     stale = [f"{entry.baseline}: {stale_entry(entry)}" for entry in report.stale]
     yield from _outdated("warning", "unused entries, which hid nothing: take them out", unused)
-    yield from _outdated("error", f"stale entries, whose findings are gone: run {PRUNE}", stale)
+    if stale:
+        yield from _outdated("error", f"stale entries, whose findings are gone: run {prune(report.stale)}", stale)
     yield from _not_checked(report)
 
 

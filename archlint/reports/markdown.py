@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from archlint.reports.contract import Checked, Report
 from archlint.reports.text import safe_text
 from archlint.reports.wording import (
-    PRUNE,
     about,
     blocks,
     checked_with,
@@ -21,6 +20,7 @@ from archlint.reports.wording import (
     listed,
     message,
     not_understood,
+    prune,
     reasons,
     stale_entry,
     unused_entry,
@@ -115,7 +115,8 @@ def _outdated(report: Report) -> Iterator[str]:
     unused = [f"- {code(entry.config)}: {prose(unused_entry(entry))}\n" for entry in report.unused]
     stale = [f"- {code(entry.baseline)}: {prose(stale_entry(entry))}\n" for entry in report.stale]
     yield from _items("**Unused entries**, which hid nothing: take them out", unused)
-    yield from _items(f"**Stale entries**, whose findings are gone: run {code(PRUNE)}", stale)
+    if stale:
+        yield from _items(f"**Stale entries**, whose findings are gone: run {code(prune(report.stale))}", stale)
 
 
 def _items(title: str, items: Sequence[str]) -> Iterator[str]:

@@ -20,7 +20,7 @@ def gave_up(rule: NotChecked) -> str:
 
 def stale(entry: Stale) -> str:
     """An entry of a baseline whose finding is gone."""
-    return f"stale entry: {wording.stale_entry(entry)}; run `{wording.PRUNE}`"
+    return f"stale entry: {wording.stale_entry(entry)}; run `{wording.prune([entry])}`"
 
 
 def unused(entry: Unused) -> str:

@@ -1,6 +1,7 @@
 """What reports for people have in common: findings in blocks, and the sentences about them."""
 
 from collections.abc import Iterable, Sequence
+from shlex import quote
 from typing import NamedTuple
 
 from archlint.evidence import NO_DATA
@@ -10,8 +11,6 @@ from archlint.rules.finding import Finding, NotChecked
 from archlint.rules.rule import SEVERITIES, Severity
 from archlint.rules.template import plural
 
-PRUNE = "archlint baseline --prune"
-"""The command that takes stale entries out of a baseline."""
 _SHOWN = 3
 """Names shown of many; JSON has them all."""
 
@@ -179,3 +178,9 @@ def stale_entry(entry: Stale) -> str:
     layer = f", at {safe_text(entry.layer)}" if entry.layer else ""
     renamed = f": it is now {safe_text(entry.renamed)}" if entry.renamed else ""
     return f"{safe_text(entry.rule)} in {safe_text(entry.file)}{layer}{renamed}"
+
+
+def prune(stale: Iterable[Stale]) -> str:
+    """The command that takes stale entries out of their baseline; for the first one, if there are several."""
+    baseline = next(iter(stale)).baseline
+    return f"archlint baseline --prune -o {quote(safe_text(baseline))}"
