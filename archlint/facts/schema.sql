@@ -12,7 +12,7 @@
 -- One row: the file as a whole.
 CREATE TABLE model (
     name             TEXT,              -- the model's own name
-    format           TEXT NOT NULL,     -- keras_h5 | keras_zip | onnx
+    format           TEXT NOT NULL,     -- keras_h5 | keras_zip | keras (in memory) | onnx
     producer         TEXT,              -- keras, pytorch, tf2onnx …
     producer_version TEXT,              -- as the file states it; never to be trusted to silence a rule
     target           TEXT,              -- the runtime named with --target: onnxruntime | tensorrt | coreml | nnapi; NULL: none
