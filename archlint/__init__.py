@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from archlint import keras
-    from archlint.api import check
+    from archlint.api import FindingsError, Report, check
     from archlint.errors import (
         ArchitectureWarning,
         ArchlintError,
-        FindingsError,
         PageError,
         QueryError,
         ReadError,
         UsageError,
     )
-    from archlint.reports.contract import Checked, Report
+    from archlint.reports.contract import Checked
     from archlint.rules.finding import Finding
 
 __version__ = "0.1.0"
@@ -42,8 +41,14 @@ __all__ = [
     "keras",
 ]
 
-_HOMES = {"check": "api", "Checked": "reports.contract", "Finding": "rules.finding", "Report": "reports.contract"}
-"""The modules of what is not an error."""
+_HOMES = {
+    "check": "api",
+    "Checked": "reports.contract",
+    "Finding": "rules.finding",
+    "FindingsError": "api",
+    "Report": "api",
+}
+"""The modules of what is not in `errors`."""
 
 
 def __getattr__(name: str) -> Any:

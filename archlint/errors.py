@@ -5,17 +5,12 @@
     ├── PageError            a rule page that is not a rule
     ├── QueryError           a SQL query that is refused, wrong or too expensive
     ├── UsageError           arguments that make no sense together, or name nothing
-    └── FindingsError        findings that the caller asked not to pass over; it has the `report`
+    └── FindingsError        findings that the caller asked not to pass over; in `archlint.api`, as it has the report
 
 Nothing else may leave the package: whatever a parser raises is turned into one of these where it is called.
 
     ArchitectureWarning      not an error: what `archlint.keras.Guard` tells of and lets pass
 """
-
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from archlint.reports import Report
 
 
 class ArchlintError(Exception):
@@ -36,17 +31,6 @@ class QueryError(ArchlintError):
 
 class UsageError(ArchlintError):
     """Arguments that name nothing or contradict each other."""
-
-
-class FindingsError(ArchlintError):
-    """A model has findings that are grave enough; `report` has all of them."""
-
-    def __init__(self, message: str, report: "Report") -> None:
-        super().__init__(message, report)  # both, or it could not be pickled
-        self.report = report
-
-    def __str__(self) -> str:
-        return str(self.args[0])
 
 
 class ArchitectureWarning(UserWarning):

@@ -10,9 +10,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple, Unpack
 
-from archlint.api import Linter, Options
+from archlint.api import Level, Linter, Options, Report, known_level
 from archlint.errors import ArchitectureWarning, ArchlintError
-from archlint.reports.contract import Level, Report, known_level
 from archlint.reports.sentences import sentences
 
 _INNER = ("archlint", "keras", "tf_keras", "tensorflow")

@@ -14,8 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Unpack
 
-    from archlint.api import Options
-    from archlint.reports.contract import Level, Report
+    from archlint.api import Level, Options, Report
 
 _SETTINGS = {
     "fail_on": "the findings that fail a test: error, warning (the default), advice or never",

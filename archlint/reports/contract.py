@@ -27,23 +27,15 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from archlint.errors import FindingsError, UsageError
 from archlint.graph import Model
 from archlint.rules.finding import Finding, NotChecked
 from archlint.rules.finding import Report as Verdicts
-from archlint.rules.rule import SEVERITIES, Severity
+from archlint.rules.rule import SEVERITIES
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
     from archlint.dataset import Dataset
 
 SCHEMA = 1
-
-Level = Severity | Literal["never"]
-"""From which severity on something is done about findings."""
-
-_LEVELS = (*SEVERITIES, "never")
 
 
 class Tool(msgspec.Struct, frozen=True, kw_only=True):
@@ -170,63 +162,6 @@ class Report(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     summary: Summary
     unused: tuple[Unused, ...] = ()
     stale: tuple[Stale, ...] = ()
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """Those of all files, in order."""
-        return tuple(finding for file in self.files for finding in file.findings)
-
-    def at_least(self, severity: Level) -> tuple[Finding, ...]:
-        """The findings of this severity and graver ones; of `never` none.
-
-        Raises:
-            UsageError: there is no such severity.
-        """
-        grave = () if known_level(severity) == "never" else SEVERITIES[: SEVERITIES.index(severity) + 1]
-        return tuple(finding for finding in self.findings if finding.severity in grave)
-
-    def raise_for(self, severity: Level = "warning") -> None:
-        """Raise `FindingsError` if there is a finding of this severity or a graver one; with `never`, do nothing.
-
-        Raises:
-            UsageError: there is no such severity.
-        """
-        if grave := self.at_least(severity):
-            from archlint.reports.sentences import gravest
-            from archlint.reports.text import safe_text
-            from archlint.reports.wording import verdict
-
-            where = self.files[0].path if len(self.files) == 1 else f"{len(self.files):,} files"
-            raise FindingsError(gravest(f"{safe_text(where)}: {verdict(self.summary)}", grave), self)
-
-    def __str__(self) -> str:
-        """As `archlint check` prints it to a file."""
-        from archlint.reports.full import render
-        from archlint.reports.text import PIPE_WIDTH
-
-        return "\n".join("".join(span.text for span in spans).rstrip() for spans in render(self, PIPE_WIDTH))
-
-    def __repr__(self) -> str:
-        from archlint.reports.wording import checked_with, verdict
-
-        return f"<archlint.Report: {checked_with(self)}: {verdict(self.summary)}>"
-
-    def __rich__(self) -> "Text":
-        from archlint.reports.full import rich_text
-
-        return rich_text(self)
-
-    def _repr_html_(self) -> str:
-        from archlint.reports.html import fragment
-
-        return fragment(self)
-
-
-def known_level(level: Level) -> Level:
-    """The level itself; UsageError if there is none of that name."""
-    if level not in _LEVELS:
-        raise UsageError(f"there is no severity {level!r}; there are {', '.join(_LEVELS)}")
-    return level
 
 
 def summarise(

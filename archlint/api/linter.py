@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeGuard, Unpack
 import msgspec
 
 from archlint import __version__
+from archlint.api.report import Report
 from archlint.config import Project, Projects
 from archlint.errors import ReadError, UsageError
 from archlint.evidence import Evidence, Reading
 from archlint.facts import build
 from archlint.pipeline import check as check_file
 from archlint.readers.live import library_of, read_live
-from archlint.reports import Checked, Report, summarise
+from archlint.reports import Checked, summarise
 from archlint.rules import Rule, choose, configure, load, run
 from archlint.rules.catalogue import refuse_unknown
 from archlint.suppression import Wish, suppress, wishes
@@ -145,7 +146,7 @@ class Linter:
             raise ReadError(f"{checked.path}: {checked.error}")
         named = checked.path if path is None else self.project.relative(path)
         shown, _ = suppress(checked, self.wishes, named)
-        return summarise((shown,), len(rules), __version__, self.evidence.data)
+        return Report.of(summarise((shown,), len(rules), __version__, self.evidence.data))
 
 
 @contextmanager

@@ -1,0 +1,89 @@
+"""A report as Python code uses it: printed, shown in a notebook, raised."""
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from archlint.errors import ArchlintError, UsageError
+from archlint.reports import contract
+from archlint.reports.full import render, rich_text
+from archlint.reports.sentences import gravest
+from archlint.reports.text import PIPE_WIDTH, safe_text
+from archlint.reports.wording import checked_with, verdict
+from archlint.rules.finding import Finding
+from archlint.rules.rule import SEVERITIES, Severity
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+Level = Severity | Literal["never"]
+"""From which severity on findings count."""
+
+_LEVELS = (*SEVERITIES, "never")
+
+
+class FindingsError(ArchlintError):
+    """A model has findings that are grave enough; `report` has all of them."""
+
+    def __init__(self, message: str, report: "Report") -> None:
+        super().__init__(message, report)  # both, or it could not be pickled
+        self.report = report
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class Report(contract.Report, frozen=True, kw_only=True, omit_defaults=True):
+    """Everything that the rules say of a model."""
+
+    @classmethod
+    def of(cls, report: contract.Report) -> "Report":
+        """The report of a check."""
+        fields: dict[str, Any] = msgspec.structs.asdict(report)
+        return cls(**fields)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Those of all files, in order."""
+        return tuple(finding for file in self.files for finding in file.findings)
+
+    def at_least(self, severity: Level) -> tuple[Finding, ...]:
+        """The findings of this severity and graver ones; of `never` none.
+
+        Raises:
+            UsageError: there is no such severity.
+        """
+        grave = () if known_level(severity) == "never" else SEVERITIES[: SEVERITIES.index(severity) + 1]
+        return tuple(finding for finding in self.findings if finding.severity in grave)
+
+    def raise_for(self, severity: Level = "warning") -> None:
+        """Raise `FindingsError` if there is a finding of this severity or a graver one; with `never`, do nothing.
+
+        Raises:
+            UsageError: there is no such severity.
+        """
+        if grave := self.at_least(severity):
+            where = self.files[0].path if len(self.files) == 1 else f"{len(self.files):,} files"
+            raise FindingsError(gravest(f"{safe_text(where)}: {verdict(self.summary)}", grave), self)
+
+    def __str__(self) -> str:
+        """As `archlint check` prints it to a file."""
+        return "\n".join("".join(span.text for span in spans).rstrip() for spans in render(self, PIPE_WIDTH))
+
+    def __repr__(self) -> str:
+        return f"<archlint.Report: {checked_with(self)}: {verdict(self.summary)}>"
+
+    def __rich__(self) -> "Text":
+        return rich_text(self)
+
+    def _repr_html_(self) -> str:
+        from archlint.reports.html import fragment  # here: only notebooks ask for it
+
+        return fragment(self)
+
+
+def known_level(level: Level) -> Level:
+    """The level itself; UsageError if there is none of that name."""
+    if level not in _LEVELS:
+        raise UsageError(f"there is no severity {level!r}; there are {', '.join(_LEVELS)}")
+    return level
