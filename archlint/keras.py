@@ -10,9 +10,10 @@ import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple, Unpack
 
-from archlint.api import Level, Linter, Options, Report, known_level
+from archlint.api import Linter, Options, Report, known_level
 from archlint.errors import ArchitectureWarning, ArchlintError
 from archlint.reports.sentences import sentences
+from archlint.rules.rule import Level
 
 _INNER = ("archlint", "keras", "tf_keras", "tensorflow")
 """Packages whose functions lie between a user's call of `fit` and the callback."""

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Unpack
 
-    from archlint.api import Level, Options, Report
+    from archlint.api import Options, Report
+    from archlint.rules.rule import Level
 
 _SETTINGS = {
     "fail_on": "the findings that fail a test: error, warning (the default), advice or never",

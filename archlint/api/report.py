@@ -1,6 +1,6 @@
 """A report as Python code uses it: printed, shown in a notebook, raised."""
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -11,13 +11,10 @@ from archlint.reports.sentences import gravest
 from archlint.reports.text import PIPE_WIDTH, safe_text
 from archlint.reports.wording import checked_with, verdict
 from archlint.rules.finding import Finding
-from archlint.rules.rule import SEVERITIES, Severity
+from archlint.rules.rule import SEVERITIES, Level, at_least
 
 if TYPE_CHECKING:
     from rich.text import Text
-
-Level = Severity | Literal["never"]
-"""From which severity on findings count."""
 
 _LEVELS = (*SEVERITIES, "never")
 
@@ -53,7 +50,7 @@ class Report(contract.Report, frozen=True, kw_only=True, omit_defaults=True):
         Raises:
             UsageError: there is no such severity.
         """
-        grave = () if known_level(severity) == "never" else SEVERITIES[: SEVERITIES.index(severity) + 1]
+        grave = at_least(known_level(severity))
         return tuple(finding for finding in self.findings if finding.severity in grave)
 
     def raise_for(self, severity: Level = "warning") -> None:

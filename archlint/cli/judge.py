@@ -27,8 +27,8 @@ from archlint.cli.outputs import Detail, Formats, OutputFile, outputs, write
 
 if TYPE_CHECKING:
     from archlint.cli.run import Subject
-    from archlint.config import FailOn as Level
     from archlint.reports import Checked, Report
+    from archlint.rules.rule import Level
 
 
 class FailOn(StrEnum):
@@ -157,12 +157,9 @@ def _undone(report: "Report") -> bool:
 
 
 def _fails(file: "Checked", level: "Level") -> bool:
-    from archlint.rules.rule import SEVERITIES
+    from archlint.rules.rule import at_least
 
-    if level == "never":
-        return False
-    grave = SEVERITIES[: SEVERITIES.index(level) + 1]
-    return any(finding.severity in grave for finding in file.findings)
+    return any(finding.severity in at_least(level) for finding in file.findings)
 
 
 def _show(subjects: "Iterable[Subject]", settings: bool) -> None:

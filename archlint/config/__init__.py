@@ -5,10 +5,9 @@
 
 from archlint.config.project import Project, Projects, with_cli
 from archlint.config.reference import builtins, reference, schema, shown
-from archlint.config.settings import FailOn, Ignored, Settings
+from archlint.config.settings import Ignored, Settings
 
 __all__ = [
-    "FailOn",
     "Ignored",
     "Project",
     "Projects",

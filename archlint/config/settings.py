@@ -1,17 +1,14 @@
 """What can be configured: one table that parses configurations and makes their JSON schema and their reference."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
 from archlint.evidence import Reading
 from archlint.limits import MIB, WEIGHT_BYTES
-from archlint.rules.rule import SEVERITIES, Severity
+from archlint.rules.rule import SEVERITIES, Level, Severity
 from archlint.targets import Target
-
-FailOn = Literal["error", "warning", "advice", "never"]
-"""From which severity on a finding fails a run."""
 
 
 def _key(takes: str, description: str, example: Any) -> Meta:
@@ -52,6 +49,16 @@ class Ignored(Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_
             "At which layers: their whole path, in which `*` stands for anything. Only `*` itself is also about "
             "findings on the model as a whole.",
             "encoder/*",
+        ),
+    ] = "*"
+    digest: Annotated[
+        str,
+        Meta(pattern=r"^(\*|[0-9a-f]{12})$"),
+        _key(
+            "a digest of 12 hexadecimal digits, or *",
+            "Of which content: the digest that findings of the rules `SEC` give. Other content in its place is reported. "
+            "`*`: whatever it is.",
+            "0123456789ab",
         ),
     ] = "*"
 
@@ -159,9 +166,9 @@ class Settings(Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown
         ),
     ] = WEIGHT_BYTES // MIB
     fail_on: Annotated[
-        FailOn,
+        Level,
         _key(
-            _one_of(get_args(FailOn)),
+            _one_of((*SEVERITIES, "never")),
             "A finding of this severity or a graver one makes the exit code 1.",
             "error",
         ),

@@ -15,12 +15,20 @@ Format = Literal["keras", "onnx"]
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
 """The severities, the gravest first."""
 
+Level = Severity | Literal["never"]
+"""From which severity on findings count."""
+
 FORMATS: tuple[Format, ...] = get_args(Format)
 """The families of formats; the format of a model begins with its family: `keras_h5`, `keras_zip`, `onnx`."""
 
 Code = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}[0-9]{3}$")]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
 Line = Annotated[str, msgspec.Meta(pattern=r"^\S[^\n]*$")]
+
+
+def at_least(level: Level) -> tuple[Severity, ...]:
+    """The severities that count from a level on; of `never` none."""
+    return () if level == "never" else SEVERITIES[: SEVERITIES.index(level) + 1]
 
 
 class FrontMatter(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
