@@ -1,0 +1,11 @@
+"""Layer normalization behind the hidden kernels."""
+
+from archlint.graph import Model
+from archlint.remedies import fresh
+from archlint.remedies.case import Case
+from archlint.remedies.norms import normed
+
+
+def insert_layer_norm(model: Model, _case: Case) -> Model:
+    """Puts a layer normalization between each hidden kernel and its activation."""
+    return normed(model, fresh.layer_norm)
