@@ -60,7 +60,7 @@ class _Glob:
 @lru_cache(maxsize=1024)
 def _compiled(pattern: str) -> _Glob:
     negated, folders_only = pattern.startswith("!"), pattern.endswith("/")
-    body = pattern.removeprefix("!").removesuffix("/")
+    body = re.sub(r"^\./", "/", pattern.removeprefix("!")).removesuffix("/")
     segments = body.removeprefix("/").split("/")
     if "/" not in body:
         segments = ["**", *segments]

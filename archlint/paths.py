@@ -37,6 +37,9 @@ def model_files(named: Iterable[str], excluded: Excluded | None = None) -> list[
     are named: others may lead in a circle. A folder that cannot be listed is returned itself, so that reading it says
     why.
 
+    A folder or glob in which there is nothing is returned itself, too, if there is something elsewhere: reading it
+    fails, and a folder that was renamed does not go unchecked unseen.
+
     Nothing is returned if all that was named is excluded: who names it need not know that, as pre-commit does not,
     which names what was changed.
 
@@ -48,11 +51,12 @@ def model_files(named: Iterable[str], excluded: Excluded | None = None) -> list[
         raise UsageError("one of the paths is empty; give a file, a folder or a glob")
     search = _Search(excluded or (lambda _path, _named: False))
     wanted = [name for name in listed if not search.excludes(name, named=True)]
-    different: dict[str, str] = {}
-    for path in (path for name in wanted for path in search.expanded(name)):
-        different.setdefault(os.path.realpath(path), path)
-    if not different and (wanted or not listed):
+    found = {name: list(search.expanded(name)) for name in wanted}
+    if not any(found.values()) and (wanted or not listed):
         raise UsageError(f"no model file ({', '.join(SUFFIXES)}) in {', '.join(wanted)}{search.advice}")
+    different: dict[str, str] = {}
+    for path in (path for name in wanted for path in found[name] or search.empty(name)):
+        different.setdefault(os.path.realpath(path), path)
     return list(different.values())
 
 
@@ -78,13 +82,21 @@ class _Search:
         self.left_out = asked
         return True
 
+    def empty(self, name: str) -> list[str]:
+        """What stands for a name behind which there is no file: nothing, if what was there is excluded."""
+        return [] if _Search(lambda _path, _named: False).has_some(name) else [name]
+
+    def has_some(self, name: str) -> bool:
+        """Whether there is a model file behind a name."""
+        return next(self.expanded(name), None) is not None
+
     def expanded(self, name: str) -> Iterator[str]:
         """The files that the user means by a name."""
         if glob.has_magic(name) and not os.path.lexists(name):
             matches = [match for match in sorted(self._matches(name)) if not self.excludes(match)]
             yield from (path for match in matches for path in self.expanded(match) if _is_model(path))
         elif os.path.isdir(name):
-            yield from self._within(name)
+            yield from self._within("" if name == os.curdir else name)  # as one writes the files in it
         else:
             yield name
 

@@ -49,7 +49,7 @@ def test_a_selection_on_the_command_line_takes_the_place_of_the_configured_one(
 ) -> None:
     configured(project, 'select = ["LOS"]\nignore = ["DRP003"]')
     assert found(archlint, "new.h5", "--select", "DRP") == {"new.h5": {"DRP003", "DRP006"}}
-    assert found(archlint, "new.h5", "--ignore", "LOS") == {"new.h5": set()}
+    assert found(archlint, "new.h5", "--ignore", "LOS001") == {"new.h5": set()}
 
 
 def test_no_configuration_is_looked_for_if_that_is_asked(archlint: Archlint, project: Path) -> None:
@@ -136,9 +136,9 @@ def test_no_more_weights_are_read_than_the_budget_allows(archlint: Archlint, pro
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('select = ["NOPE"]', "archlint.toml: no rule is selected by 'NOPE'"),
+        ('select = ["NOPE"]', "archlint.toml: select: no rule is selected by 'NOPE'"),
         ("options.dropout-rate.rate = 1", "archlint.toml: DRP003 dropout-rate has no option 'rate'"),
-        ('severity.NOPE = "error"', "archlint.toml: no rule is selected by 'NOPE'"),
+        ('severity.NOPE = "error"', "archlint.toml: severity: no rule is selected by 'NOPE'"),
         (
             '[[ignore]]\nrule = "NOPE"\nwhy = "x"',
             "archlint.toml: in ignore, no rule is selected by 'NOPE'",
@@ -166,8 +166,8 @@ def test_a_fault_on_the_command_line_is_not_blamed_on_the_configuration(archlint
 class TestExclusion:
     def test_a_search_passes_over_what_is_excluded(self, archlint: Archlint, project: Path) -> None:
         configured(project, 'exclude = ["legacy/"]')
-        assert archlint("check", ".", "--show-files").out.splitlines() == ["./clean.h5", "./new.h5"]
-        assert archlint("check", ".", "--exclude", "clean*", "--show-files").out.splitlines() == ["./new.h5"]
+        assert archlint("check", ".", "--show-files").out.splitlines() == ["clean.h5", "new.h5"]
+        assert archlint("check", ".", "--exclude", "clean*", "--show-files").out.splitlines() == ["new.h5"]
 
     def test_a_file_that_is_named_is_checked_unless_exclusion_is_forced(
         self, archlint: Archlint, project: Path
@@ -177,6 +177,22 @@ class TestExclusion:
         ran = archlint("check", "legacy/old.h5", "--force-exclude")
         assert (ran.code, ran.out) == (0, "")
         assert "excluded, so nothing was checked" in ran.err
+
+    @pytest.mark.parametrize("above", ['exclude = ["legacy/"]\nforce-exclude = true', "no-setting = 1"])
+    def test_what_stands_above_a_folder_has_no_say_in_it(
+        self, archlint: Archlint, project: Path, monkeypatch: pytest.MonkeyPatch, above: str
+    ) -> None:
+        configured(project, above)
+        configured(project / "legacy", 'exclude = ["*.keras"]')
+        assert archlint("check", "legacy", "--show-files").out == "legacy/old.h5\n"
+        monkeypatch.chdir(project / "legacy")
+        assert archlint("check", ".", "--show-files").out == "old.h5\n"
+
+    def test_a_pattern_for_everything_is_not_about_the_folder_of_the_configuration(
+        self, archlint: Archlint, project: Path
+    ) -> None:
+        configured(project, 'exclude = ["*", "!new.h5"]\nforce-exclude = true')
+        assert archlint("check", ".", "--show-files").out == "new.h5\n"
 
     def test_every_format_bears_a_run_without_files(self, archlint: Archlint, project: Path) -> None:
         configured(project, 'exclude = ["*.h5"]\nforce-exclude = true')
@@ -231,7 +247,8 @@ class TestFormats:
         assert said in ran.err
         assert (project / "new.h5").read_bytes() == before
 
-    def test_annotations_and_text_share_a_log(self, archlint: Archlint, project: Path) -> None:
+    @pytest.mark.usefixtures("project")
+    def test_annotations_and_text_share_a_log(self, archlint: Archlint) -> None:
         out = archlint("check", "new.h5", "-f", "github", "-f", "concise").out
         assert "::error file=new.h5" in out
         assert "new.h5: dense_2: error LOS001" in out
@@ -253,3 +270,38 @@ def test_several_processes_report_what_one_does(archlint: Archlint, project: Pat
     one, many = (archlint("check", ".", "-j", jobs, "-f", "json") for jobs in (1, 3))
     assert (one.code, many.code) == (2, 2)
     assert one.out == many.out
+
+
+def test_a_folder_without_models_among_others_is_no_pass(archlint: Archlint, project: Path) -> None:
+    (project / "empty").mkdir()
+    for nothing in ("empty", "models/*.xyz"):
+        ran = archlint("check", "clean.h5", nothing, "-f", "json")
+        assert ran.code == 2
+        assert [(file["path"], file["status"]) for file in ran.json["files"]] == [
+            ("clean.h5", "checked"),
+            (nothing, "failed"),
+        ]
+
+
+def test_a_folder_in_which_all_is_excluded_is_passed_over(archlint: Archlint, project: Path) -> None:
+    configured(project, 'exclude = ["legacy/*"]')
+    assert archlint("check", "clean.h5", "legacy").code == 0
+
+
+@pytest.mark.parametrize("options", [["--ignore", "*"], ["--select", "LOS", "--ignore", "LOS"], ["--select", ""]])
+def test_a_check_without_rules_is_refused(archlint: Archlint, project: Path, options: list[str]) -> None:
+    ran = archlint("check", "new.h5", *options)
+    assert (ran.code, ran.out) == (2, "")
+    assert "no rule is left" in ran.err or "names rules is empty" in ran.err
+
+
+def test_the_hint_of_a_finding_leads_to_the_page_of_a_project_s_own_rule(archlint: Archlint, project: Path) -> None:
+    page = PAGE.format(
+        code="ORG001", name="wide-layer", severity="warning", message="wide", sql="SELECT name AS layer FROM layer"
+    )
+    (project / "lint").mkdir()
+    (project / "lint" / "ORG001-wide-layer.md").write_text(page, "utf-8")
+    configured(project, 'rules = ["lint"]')
+    assert "more  archlint rule wide-layer" in archlint("check", "new.h5").out
+    assert archlint("rule", "wide-layer").out.startswith("# Wide layers")
+    assert "ORG001" in archlint("rules").out

@@ -49,23 +49,23 @@ class TestLinks:
             Path(f"models/{name}").symlink_to(".")
         both = ["models/a.h5", "models/deep/b.h5"]
         assert [model_files([name]) for name in (".", "models", "**/*.h5", "**/*/**/b.h5", "**")] == [
-            ["./models/a.h5", "./models/deep/b.h5"],
+            ["models/a.h5", "models/deep/b.h5"],
             both,
             both,
             ["models/deep/b.h5"],
-            ["./models/a.h5", "./models/deep/b.h5"],
+            ["models/a.h5", "models/deep/b.h5"],
         ]
 
     def test_to_a_file_that_is_there_as_well_do_not_make_two_of_it(self, tree: Tree) -> None:
         tree("epoch_9.h5")
         Path("latest.h5").symlink_to("epoch_9.h5")
-        assert model_files(["."]) == ["./epoch_9.h5"]
+        assert model_files(["."]) == ["epoch_9.h5"]
         assert model_files(["latest.h5", "."]) == ["latest.h5"]
 
     def test_to_nothing_are_kept_to_be_reported(self, tree: Tree) -> None:
         tree()
         Path("gone.h5").symlink_to("nothing.h5")
-        assert model_files(["."]) == ["./gone.h5"]
+        assert model_files(["."]) == ["gone.h5"]
 
 
 class TestGlobs:

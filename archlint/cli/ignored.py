@@ -30,15 +30,11 @@ def without_ignored(plan: Plan, subjects: Sequence[Subject], files: Sequence[Che
     idle = [
         entry
         for project, of_it in entries.items()
-        if _may_complain(project) and not used.issuperset(of_it)
-        for entry in unused(of_it, used, _judged(project, subjects, heard), _scope(plan, project))
+        # those that it takes over from another configuration are there for other files, too
+        if (own := of_it[project.inherited :]) and not used.issuperset(own)
+        for entry in unused(own, used, _judged(project, subjects, heard), _scope(plan, project))
     ]
     return Heard(heard, tuple(idle))
-
-
-def _may_complain(project: Project) -> bool:
-    """Whether the entries are its own: those that it takes over are there for other files, too."""
-    return not project.bases or "ignore" in project.own
 
 
 def _wishes(plan: Plan, project: Project) -> tuple[Wish, ...]:

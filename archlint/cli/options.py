@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from archlint.errors import UsageError
 from archlint.evidence import Reading
 
 if TYPE_CHECKING:
@@ -91,8 +92,15 @@ class TableFormat(StrEnum):
 
 
 def words(listed: Sequence[str] | None) -> list[str]:
-    """The words of an option that is repeatable and comma-separated."""
-    return [word.strip() for text in listed or () for word in text.split(",") if word.strip()]
+    """The words of an option that is repeatable and comma-separated.
+
+    Raises:
+        UsageError: it was given, and empty, as by a variable that is not set.
+    """
+    found = [word.strip() for text in listed or () for word in text.split(",") if word.strip()]
+    if listed and not found:
+        raise UsageError("an option that names rules is empty; name some, or leave it out")
+    return found
 
 
 def overrides(

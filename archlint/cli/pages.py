@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from archlint.reports.text import Line
+    from archlint.rules import Rule
     from archlint.rules.proving import PageResult
 
 
@@ -39,13 +40,21 @@ def rule(
 ) -> None:
     """Print the page of a rule: what it does, why, when it does not matter, examples, the query."""
     from archlint.reports.machine import encode
-    from archlint.rules import document, find, load
+    from archlint.rules import document, find
 
-    page = find(load(rules or ()), name)
+    page = find(_loaded(rules), name)
     if format is PageFormat.json:
         typer.echo(encode(page, indent=2))
     else:
         print_page(document(page), format)
+
+
+def _loaded(folders: "Sequence[Path] | None") -> "tuple[Rule, ...]":
+    """The rules that a check in the current folder would know: findings lead here."""
+    from archlint.config import Projects
+    from archlint.selection import known_rules
+
+    return known_rules(Projects(overrides={"rules": folders}).of(""))
 
 
 def print_page(text: str, format: PageFormat) -> None:
@@ -73,9 +82,9 @@ def rules(
     from archlint.reports.full import STYLES
     from archlint.reports.machine import encode
     from archlint.reports.text import Span, line, write
-    from archlint.rules import choose, load
+    from archlint.rules import choose
 
-    named = choose(load(folders or ()), words(select), words(ignore), preview=True)
+    named = choose(_loaded(folders), words(select), words(ignore), preview=True)
     listed = [rule for rule in named if severity is None or rule.severity == severity]
     if format is TableFormat.json:
         fields = ("code", "name", "severity", "stage", "formats", "title", "options", "sources")

@@ -9,10 +9,12 @@ from archlint.config import Project, Projects
 from archlint.errors import UsageError
 from archlint.evidence import Evidence
 from archlint.judged import Judged
-from archlint.paths import as_named, model_files
+from archlint.paths import model_files
 from archlint.pool import Job, check_all, workers_for
 from archlint.reports import Checked
-from archlint.rules import Rule, choose, configure, load
+from archlint.rules import Rule
+from archlint.rules.catalogue import refuse_unknown
+from archlint.selection import chosen_rules, known_rules
 
 if TYPE_CHECKING:
     from archlint.dataset import Dataset
@@ -88,11 +90,12 @@ class Plan:
         """All rules that a configuration can name: the built-in ones and those of its folders."""
         folders = project.settings.rules
         if folders not in self._known:
-            self._known[folders] = load([Path(as_named(Path(folder))) for folder in folders])
+            self._known[folders] = known_rules(project)
         return self._known[folders]
 
     def _excluded(self, path: str, named: bool) -> bool:
-        project = self.projects.of(path)
+        # a folder that is named is governed as what is in it, or the folder above the current one had a say in `.`
+        project = self.projects.of(str(Path(path, "within")) if named and Path(path).is_dir() else path)
         return (project.settings.force_exclude or not named) and project.excludes(path)
 
     def _subject(self, path: str) -> Subject:
@@ -110,14 +113,10 @@ class Plan:
         return self._chosen[key]
 
     def _choice(self, project: Project, ignored: Sequence[str]) -> tuple[Rule, ...]:
-        settings, known = project.settings, self.known(project)
-        for option in ("select", "ignore"):
-            choose(known, ignore=self.asked.overrides.get(option) or ())  # an error of the command line's own
-        try:
-            ours = configure(known, settings.options, settings.severity)
-            return choose(ours, settings.select, (*settings.ignored_rules, *ignored), settings.preview)
-        except UsageError as error:
-            raise UsageError(f"{project.name}: {error}") from error
+        known = self.known(project)
+        for option in ("select", "ignore"):  # first, so that no configuration is blamed for them
+            refuse_unknown(known, self.asked.overrides.get(option) or ())
+        return chosen_rules(project, known, ignored)
 
 
 def _loaded(path: Path | None, columns: Sequence[str]) -> "Dataset | None":

@@ -28,14 +28,14 @@ class Project:
         root: the folder that patterns start from: that of the configuration, or the current one if there is none.
         source: the configuration; None without any.
         bases: the configurations that it extends, the closest first.
-        own: the settings that it states itself.
+        inherited: how many of the findings in `ignore`, the first ones, come from those.
     """
 
     settings: Settings
     root: Path
     source: Path | None = None
     bases: tuple[Path, ...] = ()
-    own: frozenset[str] = frozenset()
+    inherited: int = 0
 
     @property
     def name(self) -> str:
@@ -55,7 +55,10 @@ class Project:
 
     def excludes(self, path: str) -> bool:
         """Whether `exclude` is about a file, or a folder if the path ends with `/`."""
-        return bool(self.settings.exclude) and file_matches(self.settings.exclude, self.relative(path))
+        if not self.settings.exclude:
+            return False
+        named = self.relative(path)
+        return named != "./" and file_matches(self.settings.exclude, named)  # in Git, too, `*` is not the root itself
 
     def ignored_rules_for(self, path: str) -> tuple[str, ...]:
         """The rules that `per-file-ignores` keeps from a file."""
@@ -94,14 +97,14 @@ class Projects:
         self._without = self._single or self._made()
 
     def of(self, path: str) -> Project:
-        """The project of a file.
+        """The project of a file; of "", that of the current folder.
 
         Raises:
             UsageError: its configuration cannot be used.
         """
         if self._single:
             return self._single
-        folder = os.path.split(os.path.normpath(self._here / path))[0]
+        folder = os.path.split(os.path.normpath(self._here / (path or "within")))[0]
         if folder not in self._known:
             self._known |= self._looked_up(folder)
         return self._known[folder]
@@ -123,14 +126,23 @@ class Projects:
         closest, *bases = with_bases(source)
         table: Table = {}
         for part in (*reversed(bases), closest):
-            table = merged(table, part.table)
+            table = merged(table, part.table) | _added(table, part.table)
+        settings = self._settings(table)
+        inherited = [one for base in bases for one in base.table.get("ignore", ()) if isinstance(one, dict)]
         paths = tuple(base.path for base in bases)
-        return Project(self._settings(table), source.path.parent, source.path, paths, frozenset(closest.table))
+        return Project(
+            settings, source.path.parent, source.path, paths, 0 if "ignore" in self._stated else len(inherited)
+        )
 
     def _settings(self, table: Table) -> Settings:
         # every part was parsed by itself, so that an error names it
         settings = parse(merged(table, self._stated), Origin("the settings"))
         return with_cli(replace(settings, extend=None), **self._overrides)
+
+
+def _added(base: Table, own: Table) -> dict[str, Any]:
+    """The lists that add up: what a configuration hides or passes over, one that extends it does, too."""
+    return {key: [*base.get(key, ()), *own.get(key, ())] for key in ("ignore", "exclude") if key in base or key in own}
 
 
 def with_cli(

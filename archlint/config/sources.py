@@ -155,8 +155,18 @@ def loaded(text: str, name: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{name} is not valid TOML: {error}; mend it") from error
+        raise UsageError(f"{name} is not valid TOML: {error}; {_hint(str(error))}") from error
     except ValueError as error:
         raise UsageError(f"{name} has a number of more digits than any honest setting; it was not read") from error
     except RecursionError as error:
         raise UsageError(f"{name} is nested deeper than any honest configuration; it was not read") from error
+
+
+def _hint(error: str) -> str:
+    """What to do about a fault in TOML."""
+    hints = {
+        "namespace ('ignore'": 'an entry beside a list goes into the list: ignore = ["NRM", { rule = …, why = … }]',
+        "Invalid value": "mend it; texts stand in quotes",
+        "overwrite": "a key is set twice: take one out",
+    }
+    return next((hint for sign, hint in hints.items() if sign in error), "mend it")

@@ -114,7 +114,7 @@ def matches(rule: Rule, selector: str) -> bool:
 
 
 def _suggestion(rules: Iterable[Rule], word: str) -> str:
-    known = [known for rule in rules for known in (rule.code, rule.name)]
+    known = list(dict.fromkeys(known for rule in rules for known in (rule.code, rule.name, rule.code[:3])))
     close = [*get_close_matches(word.upper(), known), *get_close_matches(word.lower(), known)]
     return (
         f"; did you mean {' or '.join(close)}?"
