@@ -19,6 +19,9 @@ _RENAMED = {
     "W_regularizer": "kernel_regularizer",
     "U_regularizer": "recurrent_regularizer",
     "b_regularizer": "bias_regularizer",
+    "W_constraint": "kernel_constraint",
+    "U_constraint": "recurrent_constraint",
+    "b_constraint": "bias_constraint",
     "inner_activation": "recurrent_activation",
     "atrous_rate": "dilation_rate",
     "pool_length": "pool_size",
@@ -29,6 +32,7 @@ _RENAMED = {
     "p": "rate",
     "sigma": "stddev",
     "gamma_init": "gamma_initializer",
+    "beta_init": "beta_initializer",
     "length": "size",
     "newshape": "target_shape",
 }
@@ -37,6 +41,7 @@ _CONVOLUTIONS = frozenset(
     {"conv", "depthwise_conv", "separable_conv", "conv_transpose", "locally_connected", "conv_lstm"}
 )
 _UNITS_ONCE_OUTPUT_DIM = frozenset({"dense", "lstm", "gru", "simple_rnn"})
+_ACTIVATIONS = ("activation", "recurrent_activation")
 _ACTIVATION_CLASSES = frozenset({"Activation", "ReLU"})
 _IGNORED = frozenset({"name", "trainable", "batch_input_shape", "batch_shape", "build_config"})
 
@@ -51,6 +56,7 @@ def arguments(kind: str, class_name: str, config: Mapping[str, Json]) -> dict[st
         args["strides"] = args.pop("stride")
     if isinstance(args.get("data_format"), str):
         args["data_format"] = _ORDERING.get(args["data_format"], args["data_format"])
+    args |= _activation_settings(args)
     if kind == "activation":
         args["activation"] = _activation_of_layer(class_name, args)
     _normalise_values(args)
@@ -63,6 +69,12 @@ def _split_kernels(kind: str, args: dict[str, Any]) -> None:
         for names in (("kernel_dim1", "kernel_dim2", "kernel_dim3"), ("nb_row", "nb_col")):
             if names[0] in args:
                 args["kernel_size"] = [args.pop(name, None) for name in names]
+
+
+def _activation_settings(args: Mapping[str, Any]) -> dict[str, Any]:
+    """What activations that are layers of their own are set to: `Dense(8, activation=LeakyReLU(0.1))`."""
+    found = {f"{key}_settings": values.activation_settings(args.get(key)) for key in _ACTIVATIONS}
+    return {key: settings for key, settings in found.items() if settings}
 
 
 def _activation_of_layer(class_name: str, args: Mapping[str, Any]) -> str:
@@ -79,7 +91,7 @@ def _normalise_values(args: dict[str, Any]) -> None:
             args[key] = values.initializer(value)
         elif key.endswith("_regularizer"):
             args[key] = values.regularizer(value)
-        elif key in ("activation", "recurrent_activation"):
+        elif key in _ACTIVATIONS:
             args[key] = values.activation(value)
         elif key == "dtype":
             args[key] = values.dtype_policy(value)

@@ -144,10 +144,15 @@ def _recorded(graph: Graph) -> dict[tuple[str, int], dict[int, Shape]]:
 
 
 def _order(graph: Graph) -> list[tuple[str, int]]:
-    """All calls of a graph, each after those that it reads; the order of the file where there is a choice."""
+    """All calls of a graph, each after those that it reads; the order of the file where there is a choice.
+
+    The inputs come as the model takes them, which is not always the order of the layers.
+    """
+    places = {reference.layer: place for place, reference in enumerate(graph.inputs)}
+    nodes = sorted(graph.nodes, key=lambda node: places.get(node.name, len(places)))
     known = {(node.name, number) for node in graph.nodes for number in range(max(1, len(node.uses)))}
     sorter: TopologicalSorter[tuple[str, int]] = TopologicalSorter()
-    for node in graph.nodes:
+    for node in nodes:
         for number in range(max(1, len(node.uses))):
             use = node.uses[number] if node.uses else Use()
             needed = {(reference.layer, reference.node) for reference in (*use.inputs, *use.masks)}

@@ -34,6 +34,8 @@ _MERGE_MODES = {  # Keras 1's Merge(mode=…)
     "cos": "dot",
 }
 _WRAPPERS = frozenset({"Bidirectional", "TimeDistributed", "SpectralNormalization", "WeightNormalization"})
+_OF_WRAPPERS = {"Bidirectional": "merge_mode", "SpectralNormalization": "power_iterations"}
+"""What a wrapper says beside what is inside it."""
 
 
 def graph(config: Json, depth: int = 0) -> Graph:
@@ -76,7 +78,7 @@ def _sequential(config: Mapping[str, Json], layers: list[Json], depth: int) -> G
     if nodes and nodes[0].kind != "input" and not has_own_inputs:
         shape = _stated_shape(nodes[0]) or values.shape(config.get("build_input_shape"))
         name = distinct([*(node.name for node in nodes), "input"])[-1]
-        nodes.insert(0, Node(name, "input", "InputLayer", {"batch_shape": shape}))
+        nodes.insert(0, Node(name, "input", "InputLayer", {"batch_shape": shape}, input_shape=shape))
     for before, node in pairwise(nodes):
         tensor = Reference(before.name, 0, 0)
         node.uses = [Use([tensor], shapes={tensor: node.input_shape} if node.input_shape else {})]
@@ -194,7 +196,8 @@ def _unwrap(node: Node, wrapped: dict[str, Json], config: Mapping[str, Json], de
     if depth > NESTING:
         raise ReadError(f"its wrappers are nested more than {NESTING} deep; it was not read")
     node.kind, node.class_name, node.inner, node.cells = inner.kind, inner.class_name, inner.inner, inner.cells
-    node.args = {**inner.args, **({"merge_mode": config.get("merge_mode")} if wrapper == "Bidirectional" else {})}
+    own = _OF_WRAPPERS.get(wrapper)
+    node.args = {**inner.args, **({own: config.get(own)} if own else {})}
     node.wrapper = wrapper if inner.wrapper is None else f"{wrapper}({inner.wrapper})"
     node.time_distributed = inner.time_distributed + (wrapper == "TimeDistributed")
     node.trainable = node.trainable and inner.trainable
@@ -215,6 +218,8 @@ def _cells(node: Node, config: Mapping[str, Json], depth: int) -> None:
         last = position == len(cells) - 1
         inner.kind = "rnn" if inner.kind == "custom" else inner.kind
         inner.args = {**inner.args, **run, "return_sequences": bool(run["return_sequences"]) or not last}
+        # The first one turns the sequence round, for all.
+        inner.args["go_backwards"] = bool(run["go_backwards"]) and position == 0
         inner.trainable = inner.trainable and node.trainable
         inner.wrapper = node.class_name
     if len(cells) == 1:

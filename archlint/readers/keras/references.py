@@ -68,7 +68,7 @@ def _use(node: Json, layers: Collection[str]) -> Use:
     if _is_keras_3(node):
         for position, argument in enumerate(node["args"] if isinstance(node["args"], list) else []):
             _take(use, str(position), argument, layers)
-        for key, argument in (node.get("kwargs") or {}).items():
+        for key, argument in _in_order(node.get("kwargs") or {}):
             _take(use, key, argument, layers)
         return use
     for position, entry in enumerate(_entries(node)):
@@ -103,8 +103,16 @@ def _take_listed(use: Use, position: str, entry: Json, layers: Collection[str]) 
         for inner in entry:
             _take_listed(use, position, inner, layers)
     if isinstance(entry, list) and len(entry) > 3 and isinstance(entry[3], dict):
-        for key, argument in entry[3].items():
+        for key, argument in _in_order(entry[3]):
             _take(use, key, argument, layers)
+
+
+_ROLES = {"query": 0, "value": 1, "key": 2}
+
+
+def _in_order(keywords: dict[str, Json]) -> list[tuple[str, Json]]:
+    """The keyword arguments of a call; those of an attention in the order in which they are positional ones."""
+    return sorted(keywords.items(), key=lambda item: _ROLES.get(item[0], len(_ROLES)))
 
 
 def _take(use: Use, key: str, argument: Json, layers: Collection[str]) -> None:
@@ -116,6 +124,8 @@ def _take(use: Use, key: str, argument: Json, layers: Collection[str]) -> None:
             use.shapes[reference] = stated
     if not found and argument is not None:
         use.constants[key] = plain(argument)
+    if found and key == "attention_mask":
+        use.constants[key] = True  # that there is one: attention's masks are not among its inputs
 
 
 def _tensors(argument: Json, layers: Collection[str]) -> Iterator[tuple[Reference, Shape | None]]:

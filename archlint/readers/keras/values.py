@@ -104,6 +104,12 @@ def activation(value: Json) -> str:
     return activation_name(class_name)
 
 
+def activation_settings(value: Json) -> dict[str, float]:
+    """The numbers that an activation has which is a layer of its own: `{"negative_slope": 0.1}`; mostly none."""
+    _, config = class_of(value)
+    return {key: setting for key in config if (setting := number(config[key])) is not None}
+
+
 def relu_name(config: Mapping[str, Any]) -> str:
     """What a ReLU layer with this configuration is: relu, relu6 or leaky_relu."""
     if number(config.get("max_value")) == 6.0:
