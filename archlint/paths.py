@@ -29,6 +29,11 @@ def as_named(path: Path) -> str:
     return path.relative_to(here).as_posix() if path.is_relative_to(here) else str(path)
 
 
+def is_folder(path: str) -> bool:
+    """Whether there is a folder at a path; not so of one that is no path at all, where `Path` would raise."""
+    return os.path.isdir(path)
+
+
 def model_files(named: Iterable[str], excluded: Excluded | None = None) -> list[str]:
     """The files to check, as named or found, in that order, folders walked in alphabetical order, nothing twice.
 

@@ -38,9 +38,12 @@ def check(path: str | Path, rules: Sequence[Rule], evidence: Evidence | None = N
 
 def time_for(path: Path, evidence: Evidence | None = None) -> int:
     """The seconds that a file may take; more for a large one all of whose weights the user wants to be read."""
-    if evidence is None or evidence.weights is not Reading.always or not path.is_file():
+    if evidence is None or evidence.weights is not Reading.always:
         return SECONDS
-    return SECONDS + path.stat().st_size // WEIGHT_RATE
+    try:
+        return SECONDS + path.stat().st_size // WEIGHT_RATE
+    except (OSError, ValueError):  # there is no such file, as reading it is going to say
+        return SECONDS
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support import FIXTURES, Archlint
 
 from archlint.errors import UsageError
 from archlint.globs import file_matches
@@ -142,3 +143,10 @@ def test_the_same_file_is_checked_once_however_it_is_named(tree: Tree) -> None:
     assert model_files(["models/a.h5", "./models/../models/a.h5", os.path.realpath("models/a.h5"), "models"]) == [
         "models/a.h5"
     ]
+
+
+def test_a_name_that_is_too_long_to_be_one_fails_alone(archlint: Archlint) -> None:
+    long = f"{'a' * 300}.h5"
+    ran = archlint("check", FIXTURES / "models" / "clean_mlp.h5", long, "--weights", "always", "-f", "json")
+    assert ran.code == 2
+    assert [file["status"] for file in ran.json["files"]] == ["checked", "failed"]

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from archlint.cli.run import Plan, Subject
 from archlint.config import Project
 from archlint.judged import Judged
+from archlint.paths import is_folder
 from archlint.reports import Checked
 from archlint.reports.contract import Unused
 from archlint.suppression import Scope, Wish, suppress, unused, wishes
@@ -64,5 +65,5 @@ def _judged(project: Project, subjects: Sequence[Subject], files: Sequence[Check
 
 
 def _scope(plan: Plan, project: Project) -> Scope:
-    folders = [Path.cwd() / path for path in plan.asked.paths if Path(path).is_dir()]
+    folders = [Path.cwd() / path for path in plan.asked.paths if is_folder(path)]
     return Scope(project.name, project.root, folders, lambda: plan.governed(project))

@@ -9,7 +9,7 @@ from archlint.config import Project, Projects
 from archlint.errors import UsageError
 from archlint.evidence import Evidence
 from archlint.judged import Judged
-from archlint.paths import model_files
+from archlint.paths import is_folder, model_files
 from archlint.pool import Job, check_all, workers_for
 from archlint.reports import Checked
 from archlint.rules import Rule
@@ -95,7 +95,7 @@ class Plan:
 
     def _excluded(self, path: str, named: bool) -> bool:
         # a folder that is named is governed as what is in it, or the folder above the current one had a say in `.`
-        project = self.projects.of(str(Path(path, "within")) if named and Path(path).is_dir() else path)
+        project = self.projects.of(str(Path(path, "within")) if named and is_folder(path) else path)
         return (project.settings.force_exclude or not named) and project.excludes(path)
 
     def _subject(self, path: str) -> Subject:
