@@ -259,13 +259,33 @@ class Exchange:
 
 
 @dataclass(frozen=True, slots=True)
+class Concern:
+    """Something in a file that loading it would run, look up, open, or take for something else.
+
+    `category` is `code`, `foreign`, `outside`, `ambiguous` or `name`; `kind` and `found` say more, as the schema
+    explains (`concern`); a name of kind `member` is that of any file in an archive. `route` is where in the file it is:
+    an attribute and the keys and numbers that lead on from there, or the path of an object. `layer` is the path of the
+    layer that it is part of, `digest` a digest of the layer's settings, or of as much as belongs to it.
+    """
+
+    category: str
+    kind: str
+    route: str
+    found: str
+    digest: str
+    layer: str | None = None
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """A whole model. `calls` are in topological order, `layers` in the order of their first call.
 
     `absent` names the facts the file cannot supply (`model.optimizer`), each with the reason in words.
     `stored` lists, on demand, all weights in the file, with the means to read their numbers. `shapes` are those of all
     tensors, where the reader has to know them anyway; None: they follow from the layers' settings. `stage` is
-    `training` for a model that can be trained as it is, `inference` for one that was exported to be run.
+    `training` for a model that can be trained as it is, `inference` for one that was exported to be run. `concerns` are
+    what those who load the file have to trust; `size` is the length of the file in bytes, None if it is none.
     """
 
     name: str | None
@@ -281,6 +301,8 @@ class Model:
     shapes: Mapping[Tensor, Shape] | None = None
     stage: str = "training"
     exchange: Exchange | None = None
+    concerns: tuple[Concern, ...] = ()
+    size: int | None = None
 
 
 def release(version: str | None) -> tuple[int, ...]:

@@ -9,8 +9,9 @@ MIB = 2**20
 JSON_BYTES = 16 * MIB
 """Longest configuration. Largest seen: 1.07 MB (NASNetLarge)."""
 
-JSON_TOKENS = 2_000_000
-"""Structural characters (brackets, braces, colons, commas) of a configuration. DenseNet121 has 26,000."""
+JSON_TOKENS = 1_000_000
+"""Structural characters (brackets, braces, colons, commas) of a configuration, of which eight can be a connection: more
+than 125,000 connections take ten seconds. NASNetLarge has 127,000."""
 
 JSON_DEPTH = 200
 """Nesting of a configuration. Deepest seen: below 40."""
@@ -52,8 +53,8 @@ CHUNK_BYTES = 64 * MIB
 HDF5_CHUNKS = 100_000
 """Pieces of such a weight. h5py makes 65,536 of 1 GiB."""
 
-HDF5_OBJECTS = 100_000
-"""Groups and datasets that are looked at in one file. Largest seen: about 10,000."""
+HDF5_OBJECTS = 50_000
+"""Groups and datasets that are looked at in one file; as many take three seconds. Largest seen: about 10,000."""
 
 ONNX_MEMORY = 512 * MIB
 """Bytes that the structure of an ONNX model may take in memory, as estimated before it is parsed; its tensors are never
@@ -63,12 +64,19 @@ INTEGER_BYTES = 16 * MIB
 """Bytes of a tensor that is written as a list of integers of varying length, which takes 30 times as much to decode.
 Since 2017 every exporter writes weights as raw bytes; before, half floats were written so."""
 
+ONNX_NODES = 100_000
+"""Ordinary nodes of an ONNX model once its functions are unfolded, which takes three seconds. Largest seen: 7,000."""
+
 ONNX_DEPTH = 90
 """Messages within messages of an ONNX model; protobuf gives up at 100. Deepest seen: 13, a loop in a loop."""
 
 WEIGHT_BYTES = 256 * MIB
 """Numbers of stored weights that are read without being asked for: what takes a fifth of a second. Of
 keras.applications VGG, NASNetLarge, EfficientNetV2L and the three largest ConvNeXts have more."""
+
+TENSOR_BYTES = 1024 * MIB
+"""Bytes of one tensor of weights that is read even where all are asked for: it is in memory as a whole. The largest of
+keras.applications takes 411 MB (VGG)."""
 
 SECONDS = 60
 """Time for one file, its weights as they are read by default included."""
@@ -85,3 +93,7 @@ SETTINGS_BYTES = MIB // 2
 SETTINGS_DOTS = 250
 """Dots in one line of such a file: the time that Python takes to read `a.a.a …` grows with their square. Both limits
 together keep it at five seconds."""
+
+ZIP_DIRECTORY = 4 * MIB
+"""Bytes of the directory of a .keras archive, of which each can become ten in memory. Keras writes three entries of 60
+bytes, plus assets."""

@@ -39,6 +39,10 @@ class Entry(Protocol):
         """A pattern for layers; only `*` is about findings on the model as a whole, too."""
 
     @property
+    def digest(self) -> str:
+        """That of the content that it is about; `*`: of any."""
+
+    @property
     def why(self) -> str:
         """The reason."""
 
@@ -57,7 +61,7 @@ class Wish:
 
     def hides(self, finding: Finding) -> bool:
         """Whether it hides this finding in a file that it is about."""
-        if finding.code not in self.codes:
+        if finding.code not in self.codes or self.entry.digest not in ("*", finding.evidence.get("digest")):
             return False
         return self.entry.layer == "*" or (finding.layer is not None and layer_matches(self.entry.layer, finding.layer))
 

@@ -325,9 +325,46 @@ def test_an_entry_within_a_list_needs_a_reason_too() -> None:
 
 def test_invalid_toml_is_refused_with_the_place() -> None:
     assert refused("select = [\nstrict = true") == (
-        "archlint.toml is not valid TOML: Invalid value (at line 2, column 1); mend it"
+        "archlint.toml is not valid TOML: Invalid value (at line 2, column 1); mend it; texts stand in quotes"
     )
     assert "Cannot overwrite a value (at line 2" in refused("strict = true\nstrict = false\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('ignore = ["NRM"]\n[[ignore]]\nrule = "LOS"\nwhy = "x"\n', "an entry beside a list goes into the list"),
+        ("fail-on = error\n", "texts stand in quotes"),
+        ("strict = true\nstrict = true\n", "a key is set twice"),
+    ],
+)
+def test_usual_faults_of_toml_come_with_a_hint(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "archlint.toml").write_text(text, "utf-8")
+    with pytest.raises(UsageError, match=said):
+        Projects().of(str(tmp_path / "model.h5"))
+
+
+@pytest.mark.parametrize("glob", ["models\\\\old.h5", "legacy/["])
+def test_a_pattern_that_matches_nothing_whatever_there_is_is_refused(tmp_path: Path, glob: str) -> None:
+    (tmp_path / "archlint.toml").write_text(f'exclude = ["{glob}"]\n', "utf-8")
+    with pytest.raises(UsageError, match="does not fit; exclude takes a list of file patterns"):
+        Projects().of(str(tmp_path / "model.h5"))
+
+
+def test_a_pattern_may_begin_in_the_current_folder() -> None:
+    assert file_matches(("./legacy/",), "legacy/old.h5")
+    assert not file_matches(("./legacy/",), "models/legacy/old.h5")
+
+
+def test_what_a_base_hides_or_passes_over_one_that_extends_it_does_too(tmp_path: Path) -> None:
+    (tmp_path / "archlint.toml").write_text('ignore = ["OPT"]\nexclude = ["old/"]\nselect = ["LOS", "OPT"]\n', "utf-8")
+    (tmp_path / "sub").mkdir()
+    own = 'extend = "../archlint.toml"\nselect = ["DRP"]\n[[ignore]]\nrule = "DRP003"\nwhy = "meant"\n'
+    (tmp_path / "sub" / "archlint.toml").write_text(own, "utf-8")
+    project = Projects().of(str(tmp_path / "sub" / "model.h5"))
+    assert project.settings.ignored_rules == ("OPT",)
+    assert [entry.rule for entry in project.settings.ignored_findings] == ["DRP003"]
+    assert (project.settings.exclude, project.settings.select) == (("old/",), ("DRP",))
 
 
 @pytest.mark.parametrize("text", ["[tool]\narchlint = 5", "[[tool.archlint]]\nstrict = true"])
@@ -659,6 +696,17 @@ def test_the_settings_are_there_for_programs_too(here: Path) -> None:
     found = builtins(project())
     assert (found["source"], found["root"]) == (str(here / "archlint.toml"), str(here))
     assert found["bases"] == [str(here / "base.toml")]
-    assert found["settings"]["ignore"] == ({"rule": "NRM", "why": "known", "file": "**", "layer": "*"},)
+    assert found["settings"]["ignore"] == ({"rule": "NRM", "why": "known", "file": "**", "layer": "*", "digest": "*"},)
     assert found["settings"]["weights"] == "never"
     assert ", ".join(("extend", *found["settings"])) == KEYS
+
+
+def test_an_entry_of_ignore_may_name_a_digest() -> None:
+    write("archlint.toml", 'ignore = [{ rule = "SEC001", why = "ours", digest = "0123456789ab" }]')
+    (entry,) = project().settings.ignored_findings
+    assert entry.digest == "0123456789ab"
+
+
+def test_a_digest_that_is_none_is_refused() -> None:
+    sentence = refused('ignore = [{ rule = "SEC001", why = "ours", digest = "abc" }]')
+    assert "digest takes a digest of 12 hexadecimal digits, or *" in sentence

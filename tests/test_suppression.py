@@ -29,6 +29,7 @@ class Ignore(NamedTuple):
     file: str = "*"
     layer: str = "*"
     why: str = "it is meant so"
+    digest: str = "*"
 
 
 def faulty(path: Path, *rates: float) -> Path:

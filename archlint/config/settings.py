@@ -22,7 +22,8 @@ def _one_of(words: tuple[str, ...]) -> str:
 
 _RULES = "names, codes, beginnings of codes such as LOS, or globs"
 _Text = Annotated[str, Meta(pattern=r"\S")]
-_Glob = Annotated[str, Meta(pattern=r"[^\s!/]")]
+_Glob = Annotated[str, Meta(pattern=r"^(?=.*[^\s!/])(?!.*\[[^\]]*$)(?:[^\\]|\\[^\w])*$")]
+"""No backslashes between folders, and no set that is left open: it would match nothing, and nobody would know."""
 _Integer = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 
 
@@ -56,8 +57,8 @@ class Ignored(Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_
         Meta(pattern=r"^(\*|[0-9a-f]{12})$"),
         _key(
             "a digest of 12 hexadecimal digits, or *",
-            "Of which content: the digest that findings of the rules `SEC` give. Other content in its place is reported. "
-            "`*`: whatever it is.",
+            "Of which content: the digest that findings of the rules `SEC` give. Other content in its place is "
+            "reported. `*`: whatever it is.",
             "0123456789ab",
         ),
     ] = "*"
@@ -74,8 +75,8 @@ class Settings(Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown
         _key(
             "the path of a configuration",
             "The configuration that this one starts from, named from the folder of this file. What is set here wins; "
-            "tables such as `severity` are put together entry by entry, lists are replaced. A configuration in a "
-            "folder further up is not looked at unless it is named here.",
+            "tables such as `severity` are put together entry by entry, `ignore` and `exclude` add up, other lists are "
+            "replaced. A configuration in a folder further up is not looked at unless it is named here.",
             "../archlint.toml",
         ),
     ] = None

@@ -1,5 +1,8 @@
 """From a path to the facts about the training data in it; what it is, its content decides."""
 
+import os
+import select
+import stat
 from collections.abc import Callable, Sequence
 from io import BufferedReader
 from pathlib import Path
@@ -10,6 +13,9 @@ from archlint.dataset.contents import Dataset
 from archlint.errors import UsageError
 
 _HEAD = 600
+
+_PATIENCE = 10
+"""Seconds until something must come out of a named pipe."""
 
 _OTHERS: Sequence[tuple[Callable[[bytes], bool], str]] = (
     (lambda head: not head, "it is empty; save the data again"),
@@ -45,7 +51,7 @@ def load(path: Path, columns: Sequence[str] = ()) -> Dataset:
     """
     try:
         with (
-            path.open("rb") as file,
+            os.fdopen(_open(path), "rb") as file,
             np.errstate(over="ignore", invalid="ignore"),
         ):  # 1e300 squared is infinite: so be it
             return _read(path, file, columns)
@@ -53,6 +59,17 @@ def load(path: Path, columns: Sequence[str] = ()) -> Dataset:
         raise UsageError(f"--data {path} cannot be read: {error.strerror or error}") from error
     except UsageError as error:
         raise UsageError(f"--data {path}: {error}") from error
+
+
+def _open(path: Path) -> int:
+    """Open a file; a named pipe only if somebody writes into it, or this would wait for ever."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
+    if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+        if not select.select([descriptor], [], [], _PATIENCE)[0]:
+            os.close(descriptor)
+            raise OSError(None, f"it is a named pipe into which nobody has written for {_PATIENCE} s")
+        os.set_blocking(descriptor, True)
+    return descriptor
 
 
 def _read(path: Path, file: BufferedReader, columns: Sequence[str]) -> Dataset:

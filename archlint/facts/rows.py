@@ -16,12 +16,15 @@ from archlint.evidence import Evidence
 from archlint.facts import data_rows, measures
 from archlint.facts.settings import settings
 from archlint.facts.signal_rows import Prediction, adaptive
+from archlint.facts.trust_rows import concern_rows
 from archlint.facts.weight_rows import Weights
 from archlint.graph import Layer, Loss, Model, Node, Optimizer, Tensor
 
 Row = dict[str, Any]
 
 _TRAITS = ("affine", "recurrent", "norm", "merge", "pass_through", "stochastic", "opaque", "weighted")
+
+_FLOAT32 = 4
 
 _SOFTMAXES = ("softmax", "log_softmax")
 
@@ -63,6 +66,7 @@ class Study:
             "tensor": list(self.tensors()),
             "operand": _distinct(self.operands()),
             "weight": self.weights.rows(),
+            "concern": list(concern_rows(self.model)),
             "signal": list(self.prediction.rows()),
             "prospect": list(self.prediction.prospects()),
             **(self.fit.tables() if self.fit else {}),
@@ -261,10 +265,19 @@ class Study:
             "adaptive": adaptive(model.training),
             "trained": self.weights.trained,
             "samples": self.evidence.data.samples if self.evidence.data else None,
+            "file_bytes": model.size,
+            "declared_bytes": self._declared(),
             "optimizer": compiled.pop("name") or None,
             **compiled,
             **self._versions(),
         }
+
+    def _declared(self) -> int | None:
+        """What the weights of a Keras model take in memory, as declared."""
+        if self.model.exchange:
+            return None
+        counted = [found.count for found in self.parameters if found.count is not None]
+        return max(_FLOAT32 * sum(counted), self.weights.declared)
 
     def _versions(self) -> Row:
         found = self.model.exchange

@@ -46,7 +46,10 @@ CREATE TABLE model (
     trained          INTEGER,           -- 1: its kernels have visibly left their initialization, or biases and norms theirs; 0: they are
                                         -- as drawn; NULL: that cannot be told, or the stored weights were not read. An ONNX file
                                         -- names no initializers: there the shape of the kernels' distributions decides
-    samples          INTEGER            -- of the training data given with --data; NULL: none was given
+    samples          INTEGER,           -- of the training data given with --data; NULL: none was given
+    file_bytes       INTEGER,           -- length of the file; NULL: a model in memory
+    declared_bytes   INTEGER            -- what its weights take in memory, going by the settings of its layers (in float32) or by the
+                                        -- shapes of the stored weights, whichever is more; NULL: not known, and of ONNX files
 ) STRICT;
 
 -- One row per layer, in topological order. A layer that is called several times (shared) has one row.
@@ -395,4 +398,30 @@ CREATE TABLE target (
     low            REAL,                -- [targets] least finite value
     high           REAL,                -- [targets] greatest
     missing        INTEGER NOT NULL     -- [targets] values that are NaN or infinite
+) STRICT;
+
+-- One row per thing that those who load the file have to trust. All of a Keras configuration is looked at, at any depth,
+-- that of the compilation included; nothing is decoded further than its first bytes, and nothing followed. At most 1,000.
+CREATE TABLE concern (
+    category       TEXT NOT NULL,       -- code: Python code in the configuration; foreign: a class or function that is named, and none that
+                                        -- networks are made of; outside: something outside of the file; ambiguous: what
+                                        -- readers take for different things; name: a name that can do harm
+    kind           TEXT NOT NULL,       -- of code: bytecode | pickle | text (none of both, in the place of bytecode)
+                                        -- of foreign: library (of Python itself, or a package that can do anything) |
+                                        -- tool (of Keras or TensorFlow, but no operation) | loader (a layer that loads or
+                                        -- unpickles) | unknown (a function of another module)
+                                        -- of outside: place (a file or address that a setting is given as) | path (a text that
+                                        -- looks like one) | operation (TensorFlow's, on files) | external-link |
+                                        -- external-storage | virtual-dataset (of HDF5) | data-absolute |
+                                        -- data-outside | data-backslash | data-link | data-hardlink | data-unknown-key (of
+                                        -- the external data of an ONNX file: its place, or what is there)
+                                        -- of ambiguous: registered (a public class of Keras, registered as another) |
+                                        -- ending (the name of the file says another format)
+                                        -- of name: path | control (characters that move the cursor or the text)
+    layer          INTEGER REFERENCES layer, -- that it is part of; NULL: of the compilation, the file, or a layer that is not called
+    route          TEXT NOT NULL,       -- where: `model_config.config.layers[2].config.function`, a path in HDF5, a member of the archive
+    found          TEXT NOT NULL,       -- what is there: `os.system`, `/etc/words.txt` …; cut to 120 characters
+    bytes          INTEGER,             -- of code: its length
+    digest         TEXT NOT NULL        -- first 12 hexadecimal digits of the SHA-256 of the settings of the object that it is in, or of
+                                        -- what is there: another one, other content
 ) STRICT;

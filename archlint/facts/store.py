@@ -26,6 +26,7 @@ _INDEXES = """
     CREATE INDEX operand_layer ON operand(layer);
     CREATE INDEX signal_layer ON signal(layer);
     CREATE INDEX weight_layer ON weight(layer);
+    CREATE INDEX concern_layer ON concern(layer);
 """
 """Without them a rule that looks for a link of each layer takes time quadratic in the layers."""
 

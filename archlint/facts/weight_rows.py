@@ -40,6 +40,11 @@ class Weights:
             return f"its weights are {_size(total)}, beyond the {budget}; pass --weights always"
         return None
 
+    @property
+    def declared(self) -> int:
+        """The bytes that they take in memory by their shapes; 0 where nobody wants to know of them."""
+        return 0 if self.evidence.weights is Reading.never else sum(weight.nbytes for weight in self._stored)
+
     @cached_property
     def weighed(self) -> "Sequence[Weighed]":
         """Their statistics; empty where they are not read."""

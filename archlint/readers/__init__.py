@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
 from archlint.graph import Model
+from archlint.readers.container import concerns, refuse_two_models
 from archlint.readers.files import open_file
 from archlint.readers.gate import sniff
 
@@ -28,6 +30,9 @@ def open_model(path: Path) -> Iterator[Model]:
         ReadError: one sentence: what is wrong with the file, and what to do.
     """
     with open_file(path) as file:
-        module, reader = _READERS[sniff(file)]
+        kind = sniff(file)
+        refuse_two_models(file, kind)
+        module, reader = _READERS[kind]
         model: Model = getattr(import_module(module), reader)(file)
-        yield model
+        around = tuple(concerns(file, kind))
+        yield replace(model, concerns=model.concerns + around, size=file.size)

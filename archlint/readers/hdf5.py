@@ -21,9 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from archlint.errors import ReadError
-from archlint.limits import HDF5_OBJECTS, NAME_LENGTH
+from archlint.limits import HDF5_OBJECTS, MIB, NAME_LENGTH, TENSOR_BYTES
 from archlint.readers.files import Source
 from archlint.readers.hdf5_chunks import Chunked, read_chunks
+from archlint.readers.hdf5_links import links_out, read_external_links
 from archlint.shape_terms import believable
 
 _DAMAGED = "it is an HDF5 file, but damaged or cut short ({reason}); save or download it again"
@@ -94,6 +95,11 @@ class Hdf5:
         with _parsing():
             return [path for path, _, member in self._members() if hasattr(member, "shape")]
 
+    def links_out(self) -> list[tuple[str, str, str]]:
+        """Of everything that is in another file: what kind it is, its path, and that file."""
+        with _parsing():
+            return list(links_out(self._file))
+
     def _members(self) -> Iterator[tuple[str, int, Any]]:
         """Every object in the file with its path and address."""
         pending = [("", self._file)]
@@ -131,6 +137,10 @@ class Hdf5:
 
     def _read(self, path: str, address: int, member: Any, shape: tuple[int, ...]) -> NDArray[Any]:
         """The numbers of a dataset as they are stored."""
+        if prod(shape) * member.dtype.itemsize > TENSOR_BYTES:
+            raise ReadError(
+                f"its dataset {path!r} is larger than {TENSOR_BYTES // MIB:,} MiB; check it without --weights"
+            )
         layout, base = member.id.layout_class, self._file.userblock_size
         header = self._file._get_dataobjects(address)
         if layout > _CHUNKED or header.find_msg_type(_EXTERNAL_FILES):
@@ -190,6 +200,10 @@ def _parsing() -> Iterator[None]:
         raise
     except RecursionError as error:
         raise ReadError(_DAMAGED.format(reason="its structure refers to itself")) from error
+    except NotImplementedError as error:
+        raise ReadError(
+            "it is an HDF5 file that holds what Keras never writes, and archlint does not read; save the model again"
+        ) from error
     # A parser of hostile bytes can raise anything: MemoryError, AssertionError, struct.error, UnicodeError …
     except Exception as error:
         kind = "bad structure" if isinstance(error, struct.error) else type(error).__name__
@@ -226,7 +240,9 @@ def _pyfive() -> ModuleType:
     missing = {name: module for name, module in stand_ins.items() if name not in sys.modules}
     sys.modules.update(missing)
     try:
-        return importlib.import_module("pyfive")
+        pyfive = importlib.import_module("pyfive")
+        read_external_links(pyfive)
+        return pyfive
     finally:
         for name in missing:
             del sys.modules[name]

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 
 from archlint.errors import ReadError
 from archlint.graph import Model
-from archlint.limits import JSON_BYTES, ZIP_MEMBERS
+from archlint.limits import JSON_BYTES
 from archlint.readers import strict_json
 from archlint.readers.files import OpenFile
 from archlint.readers.keras import from_attributes
 from archlint.readers.strict_json import Json
+from archlint.readers.zip_directory import members
 
 if TYPE_CHECKING:
     from archlint.readers.hdf5 import Dataset, Hdf5
 
+_TEXTS = ("config.json", "metadata.json")
 _WEIGHTS = "model.weights.h5"
 _WEIGHTS_ONLY = (
     "it holds weights only, no architecture, so there is nothing to judge; "
@@ -51,15 +53,16 @@ def read_keras(file: OpenFile) -> Model:
     Raises:
         ReadError: the archive is damaged, or no Keras model.
     """
-    with _unzipping(), zipfile.ZipFile(file) as archive:
-        members = _json_members(archive)
-        weights = [member for member in archive.infolist() if member.filename.lower() == _WEIGHTS]
-    if "config.json" not in members:
+    with _unzipping():
+        listed = members(file, (*_TEXTS, _WEIGHTS))
+        texts = _texts(file, listed)
+    if "config.json" not in texts:
         raise ReadError("it is a zip archive, but no Keras model: it has no config.json; give a .keras file")
-    config, metadata = members["config.json"], members.get("metadata.json")
+    config, metadata = texts["config.json"], texts.get("metadata.json")
+    weights = [member for member in listed if member.filename.lower() == _WEIGHTS]
     version = metadata.get("keras_version") if isinstance(metadata, dict) else None
     compiled = config.get("compile_config") if isinstance(config, dict) else None
-    attributes = {"model_config": config, "training_config": compiled, "keras_version": version}
+    attributes = {"model_config": config, "training_config": compiled, "keras_version": version, "metadata": metadata}
     return from_attributes(attributes, "keras_zip", lambda: _datasets(file, weights))
 
 
@@ -78,28 +81,25 @@ def _datasets(file: OpenFile, weights: list[zipfile.ZipInfo]) -> "list[Dataset]"
     from archlint.readers.archives import open_member
     from archlint.readers.hdf5 import open_hdf5
 
-    if len(weights) > 1:
-        raise ReadError(f"its archive has {_WEIGHTS} twice, so readers would disagree; it was not read")
     files = [open_hdf5(open_member(file, member)) for member in weights if member.file_size]
     return [dataset for hdf5 in files for dataset in hdf5.datasets()]
 
 
-def _json_members(archive: zipfile.ZipFile) -> dict[str, Json]:
+def _texts(file: OpenFile, listed: list[zipfile.ZipInfo]) -> dict[str, Json]:
     """What the JSON files in the archive say, by name; never more bytes of one than the limit are unpacked."""
-    members = archive.infolist()
-    if len(members) > ZIP_MEMBERS:
-        raise ReadError(f"its archive has {len(members):,} members, more than any honest model; it was not read")
     found: dict[str, Json] = {}
-    for member in members:
-        name = member.filename.lower()  # some systems take CONFIG.JSON for the same file
-        if name not in ("config.json", "metadata.json"):
-            continue
-        if name in found:
-            raise ReadError(f"its archive has {name} twice, so readers would disagree; it was not read")
-        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise ReadError(f"its {name} is packed in a way that Keras never uses; save the model again")
-        with archive.open(member) as content:
-            found[name] = strict_json.loads(content.read(JSON_BYTES + 1), name)
+    with zipfile.ZipFile(file) as archive:
+        for member in listed:
+            name = member.filename.lower()  # some systems take CONFIG.JSON for the same file
+            if name not in _TEXTS:
+                continue
+            if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise ReadError(f"its {name} is packed in a way that Keras never uses; save the model again")
+            with archive.open(member) as content:
+                data = content.read(JSON_BYTES + 1)
+            if len(data) != member.file_size and len(data) <= JSON_BYTES:
+                raise ReadError(f"its {name} is shorter than its archive says; save or download it again")
+            found[name] = strict_json.loads(data, name)
     return found
 
 

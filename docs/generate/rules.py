@@ -24,6 +24,7 @@ FAMILIES = {
     "OPT": "Optimizers",
     "REG": "Regularization",
     "RNN": "Recurrent layers",
+    "SEC": "Trust",
     "TRF": "Transfer learning",
     "WGT": "Stored weights",
 }

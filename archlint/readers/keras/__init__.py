@@ -10,6 +10,7 @@ from archlint.readers.keras.flatten import flatten
 from archlint.readers.keras.parse import graph
 from archlint.readers.keras.stored import stored_weights
 from archlint.readers.keras.training import training
+from archlint.readers.keras.trust import concerns
 from archlint.readers.strict_json import Json
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def from_attributes(
 
     Args:
         attributes: the parsed values `model_config`, `training_config` (or None) and `keras_version` (or None).
-        file_format: `keras_h5` or `keras_zip`.
+        file_format: `keras_h5` or `keras_zip`; `keras` for a model in memory.
         datasets: lists, on demand, the datasets of the file.
 
     Raises:
@@ -52,11 +53,16 @@ def from_attributes(
         compiled = attributes.get("training_config")
         major = next(iter(release(version)), 0)
         trained = training(compiled, names, major) if isinstance(compiled, dict) and compiled else None
+    except ReadError as error:
+        raise ReadError(f"{error}{_besides(attributes)}") from error
     # A configuration may hold any JSON value anywhere; what no typed accessor foresaw is a damaged file, not a crash.
     except (TypeError, ValueError, AttributeError, KeyError, IndexError, RecursionError) as error:
         raise ReadError(
             f"its configuration is malformed ({type(error).__name__}: {error}); save the model again"
+            f"{_besides(attributes)}"
         ) from error
+
+    in_memory = file_format == "keras"  # made by who checks it, so there is nobody to trust
 
     @cache
     def stored() -> tuple[StoredWeight, ...]:
@@ -73,7 +79,18 @@ def from_attributes(
         training=trained,
         absent=_absent(trained),
         stored=stored,
+        concerns=() if in_memory else concerns(attributes),
+        size=None if in_memory else 0,  # whoever opened a file knows better
     )
+
+
+def _besides(attributes: Mapping[str, Json]) -> str:
+    """What is to be said of a file that is no model to archlint: others may load it."""
+    for found in concerns(attributes):
+        if found.category in ("code", "foreign"):
+            what = "Python code" if found.category == "code" else found.found
+            return f"; do not load it unseen: it has {what} in it, at {found.route}"
+    return ""
 
 
 def _absent(trained: Training | None) -> Mapping[str, str]:

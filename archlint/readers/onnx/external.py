@@ -10,12 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from archlint.limits import NAME_LENGTH
+
 _KEYS = frozenset({"location", "offset", "length", "checksum", "basepath"})
 
 
 @dataclass(frozen=True, slots=True)
 class External:
     """Where a tensor's data is said to be, relative to the model's folder, and how large that file is.
+
+    A `path` that no file can have is cut.
 
     `fault` is a word for what is wrong with it, None if nothing is:
 
@@ -44,7 +48,7 @@ def located(folder: Path, entries: Mapping[str, str]) -> External:
         fault = "bad-range"
     if fault is None and not entries.keys() <= _KEYS:
         fault = "unknown-key"
-    return External(location, offset, length, size, fault)
+    return External(location[:NAME_LENGTH], offset, length, size, fault)
 
 
 def _number(text: str | None) -> int | None:

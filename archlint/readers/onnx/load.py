@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from archlint.errors import ReadError
-from archlint.limits import CALLS, NAME_LENGTH, NESTING
+from archlint.limits import NAME_LENGTH, NESTING, ONNX_NODES
 from archlint.readers.files import OpenFile
 from archlint.readers.onnx.graph import Constant, Graph, Node, Source, Type
 from archlint.readers.onnx.proto import parse
@@ -17,6 +17,9 @@ from archlint.readers.onnx.tensors import NUMPY, Tensors, type_of
 from archlint.readers.onnx.wire import slim
 
 GRAPH, GRAPHS = 5, 10  # AttributeProto.AttributeType
+
+_LONG_NAME = 10 * NAME_LENGTH
+"""Characters of a name that only stands where it is; rules put several into a sentence."""
 
 _ORDINARY = 4
 """Inputs and outputs of an ordinary node; one that has more counts for several."""
@@ -71,8 +74,9 @@ class _Scope:
 
     def unique(self, name: str) -> str:
         """What a name of this scope is called in the whole model, if nothing else is called so."""
-        if self.path and len(self.path) + len(name) > NAME_LENGTH:  # functions repeat theirs at every call
-            raise ReadError(f"a name in its functions or loops is longer than {NAME_LENGTH:,} characters; rename it")
+        limit = NAME_LENGTH if self.path else _LONG_NAME  # functions repeat theirs at every call
+        if len(self.path) + len(name) > limit:
+            raise ReadError(f"one of its names is longer than {limit:,} characters; rename it")
         return f"{self.path}{name}"
 
     def inside(self, path: str, **changes: Any) -> "_Scope":
@@ -110,7 +114,7 @@ class _Unfolder:
         self._made: set[str] = set()
         self._declared: set[str] = set()
         self._decoded: dict[int, tuple[Any, Any]] = {}
-        self._left = CALLS
+        self._left = ONNX_NODES
 
     def graph(self, proto: Any, scope: _Scope) -> Graph:
         """The graph of a GraphProto, its nodes in topological order."""
@@ -145,7 +149,8 @@ class _Unfolder:
             self._left -= 1 + (len(proto.input) + len(proto.output)) // _ORDINARY
             if self._left < 0:
                 raise ReadError(
-                    f"its graph, functions unfolded, is larger than {CALLS:,} ordinary nodes; it was not read further"
+                    f"its graph, functions unfolded, is larger than {ONNX_NODES:,} ordinary nodes; "
+                    "it was not read further"
                 )
             node = self._node(proto, scope)
             function = self._functions.get((node.domain, node.op, getattr(proto, "overload", "")))

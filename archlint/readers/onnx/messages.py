@@ -20,6 +20,7 @@ SHORT_PROPERTY: Final = "short property"
 # What a message costs once it is parsed, in bytes of memory: 200 were measured with protobuf 7, for an attribute
 _PLAIN = 300
 _OBJECT = 4096  # one that becomes objects and rows of our own
+_ATTRIBUTE = 1200  # one that is decoded, looked up by its name and remembered
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,7 +80,7 @@ _FIELDS = {
 KINDS = {name: Kind() for name in _FIELDS} | {
     "node": Kind(_OBJECT),
     "function": Kind(_OBJECT),
-    "attribute": Kind(room=2**16, doc_string=13, alike=True),
+    "attribute": Kind(_ATTRIBUTE, room=2**16, doc_string=13, alike=True),
     "tensor": Kind(room=256, doc_string=12),  # enough for shapes, axes and scalars
     "type": Kind(alike=True),
 }

@@ -13,7 +13,7 @@ import numpy as np
 
 from archlint.errors import ReadError
 from archlint.graph import KINDS, Layer, Shape, StoredWeight
-from archlint.limits import INTEGER_BYTES
+from archlint.limits import INTEGER_BYTES, TENSOR_BYTES
 from archlint.readers.files import OpenFile
 from archlint.readers.onnx.graph import FLOATS, Array, Constant, Graph, Node, Source
 from archlint.readers.onnx.meaning.terms import elements, known_sizes
@@ -235,6 +235,8 @@ def _fault(constant: Constant) -> str | None:
     if constant.value is not None:
         return None
     payload = constant.payload
+    if constant.nbytes > TENSOR_BYTES or (payload is not None and payload.length > TENSOR_BYTES):
+        return "its numbers are more than are read of one tensor"
     if payload is None or payload.offset is None or constant.dtype not in (*NUMPY, "bfloat16"):
         return "its numbers are stored in a form that is not read"
     if payload.field in _VARINTS and payload.length > INTEGER_BYTES:
@@ -243,7 +245,7 @@ def _fault(constant: Constant) -> str | None:
 
 
 def _refused(name: str, fault: str) -> NoReturn:
-    raise ReadError(f"the tensor {name!r} cannot be read: {fault}")
+    raise ReadError(f"the tensor {name!r} cannot be read: {fault}; export the model again")
 
 
 def _numbers(file: OpenFile, constant: Constant) -> Array:

@@ -53,7 +53,7 @@ _WINDOW = 2**14  # bytes read at once; few, as the data of a large tensor may be
 
 # What else costs memory, in bytes, besides the messages themselves. As costs bound the time too, they are rounded up.
 _FIELD = 120
-_EDIT = 400
+_EDIT = 800
 _BYTE = 3  # in the slim copy, in the parsed message, in a str
 _PACKED_BYTE = 8  # each may become an integer
 

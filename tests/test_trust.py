@@ -1,0 +1,572 @@
+"""What those who load a file have to trust: code, foreign names, other files, two meanings, in whatever form."""
+
+import base64
+import json
+import marshal
+import os
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import onnx
+import pytest
+from onnx import external_data_helper, helper, numpy_helper
+from support import Archlint, Ran, entry, query, sequential, write_h5, write_keras
+
+from archlint.analyses.names import harm
+from archlint.readers.keras.suspects import origin
+from archlint.readers.keras.trust import concerns
+
+MARKER = "executed"
+BYTECODE = marshal.dumps(compile(f"open({MARKER!r}, 'w')", "<lambda>", "eval"))
+CODE = base64.encodebytes(BYTECODE).decode()
+LISTED = [CODE, None, None]
+IN_KERAS_3 = {"class_name": "__lambda__", "config": {"code": CODE, "defaults": None, "closure": None}}
+IN_KERAS_2 = entry("Lambda", name="scale", function=LISTED, function_type="lambda", module="mine", arguments={})
+FIRST = entry("Dense", name="first", units=4, batch_input_shape=[None, 6])
+LAST = entry("Dense", name="last", units=1)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_executed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.chdir(tmp_path)
+    yield
+    assert not Path(MARKER).exists()
+
+
+def model(*layers: dict[str, Any], **training: Any) -> Path:
+    """An `.h5` file of these layers between two dense ones, compiled so."""
+    compiled = {"optimizer_config": "adam", "loss": "mse", **training} if training else None
+    return write_h5(Path("model.h5"), sequential(FIRST, *layers, LAST), compiled)
+
+
+def found(ran: Ran) -> list[tuple[str, str | None, str]]:
+    """The findings about trust: rule, layer, severity."""
+    (file,) = ran.json["files"]
+    assert file["error"] is None
+    said = [finding for finding in file["findings"] if finding["code"].startswith("SEC")]
+    return [(finding["code"], finding["layer"], finding["severity"]) for finding in said]
+
+
+def listed(path: Path) -> list[tuple[Any, ...]]:
+    return query(path, "SELECT category, kind, found FROM concern")
+
+
+# Code
+
+
+@pytest.mark.parametrize(
+    ("function", "size"),
+    [
+        (LISTED, len(BYTECODE)),
+        ([BYTECODE.decode("latin-1"), None, None], len(BYTECODE)),
+        (CODE, len(BYTECODE)),
+        ("lambda x: x + 1", len("lambda x: x + 1")),
+        ([{"odd": 1}], 0),
+    ],
+    ids=["list of base64", "list of raw characters", "base64", "text", "nonsense"],
+)
+def test_what_keras_2_would_unmarshal_is_code_in_every_form(archlint: Archlint, function: Any, size: int) -> None:
+    path = model(entry("Lambda", name="scale", function=function, function_type="lambda"))
+    assert found(archlint("check", path, "-f", "json")) == [("SEC001", "scale", "error")]
+    assert query(path, "SELECT route, bytes FROM concern") == [("model_config.config.layers[1].config.function", size)]
+
+
+def test_a_lambda_of_keras_3_is_code(archlint: Archlint) -> None:
+    layer = {"module": "keras.layers", "class_name": "Lambda", "config": {"name": "scale", "function": IN_KERAS_3}}
+    path = write_keras(Path("model.keras"), sequential(FIRST, layer, LAST))
+    assert found(archlint("check", path, "-f", "json")) == [("SEC001", "scale", "error")]
+
+
+def test_a_lambda_with_code_in_several_settings_is_one_finding(archlint: Archlint) -> None:
+    settings = {"output_shape": LISTED, "output_shape_type": "lambda", "mask": LISTED, "mask_type": "lambda"}
+    path = model(entry("Lambda", name="scale", function=LISTED, function_type="lambda", **settings))
+    ran = archlint("check", path, "-f", "json")
+    assert found(ran) == [("SEC001", "scale", "error")]
+    assert f"carries {3 * len(BYTECODE):,} bytes of Python bytecode" in ran.out
+
+
+def test_a_lambda_in_a_nested_model_is_found(archlint: Archlint) -> None:
+    inner = {"class_name": "Sequential", "config": {"name": "inner", "layers": [IN_KERAS_2]}}
+    path = model({"class_name": "Sequential", "config": {"name": "outer", "layers": [inner]}})
+    assert found(archlint("check", path, "-f", "json")) == [("SEC001", "outer/inner/scale", "error")]
+
+
+@pytest.mark.parametrize("wrapper", ["TimeDistributed", "Bidirectional", "MyWrapper"])
+def test_a_lambda_in_a_wrapper_is_found(archlint: Archlint, wrapper: str) -> None:
+    path = model(entry(wrapper, name="each", layer=IN_KERAS_2, backward_layer=FIRST))
+    assert found(archlint("check", path, "-f", "json")) == [("SEC001", "each", "error")]
+
+
+@pytest.mark.parametrize("place", ["loss", "metrics", "weighted_metrics", "optimizer_config", "loss_weights"])
+@pytest.mark.parametrize("code", [IN_KERAS_3, LISTED, {"out": [[CODE]]}], ids=["object", "list", "text"])
+def test_code_in_the_compilation_is_found(archlint: Archlint, place: str, code: Any) -> None:
+    value = {"class_name": "Adam", "config": {"learning_rate": code}} if place == "optimizer_config" else [code]
+    path = model(**{place: value})
+    assert found(archlint("check", path, "-f", "json")) == [("SEC001", None, "error")]
+
+
+def test_code_in_the_compilation_of_a_keras_archive_is_one_finding(archlint: Archlint) -> None:
+    path = write_keras(Path("model.keras"), {**sequential(FIRST, LAST), "compile_config": {"loss": IN_KERAS_3}})
+    assert found(archlint("check", path, "-f", "json")) == [("SEC001", None, "error")]
+    assert query(path, "SELECT route FROM concern") == [("model_config.compile_config.loss",)]
+
+
+def test_code_in_the_metadata_of_an_archive_is_found(archlint: Archlint) -> None:
+    path = Path("model.keras")
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", json.dumps(sequential(FIRST, LAST)))
+        archive.writestr("metadata.json", json.dumps({"keras_version": "3.9.0", "hook": CODE}))
+    assert found(archlint("check", path, "-f", "json")) == [("SEC001", None, "error")]
+
+
+@pytest.mark.parametrize("key", ["kernel_initializer", "arguments", "anything"])
+def test_code_in_any_setting_is_found(archlint: Archlint, key: str) -> None:
+    path = model(entry("Dense", name="dense", units=4, **{key: {"deep": [{"down": CODE}]}}))
+    assert found(archlint("check", path, "-f", "json")) == [("SEC001", "dense", "error")]
+
+
+def test_a_pickle_in_a_setting_is_code() -> None:
+    pickled = base64.b64encode(pickle.dumps({"weights": list(range(20))})).decode()
+    assert listed(model(entry("MyLayer", name="mine", state=pickled))) == [("code", "pickle", "pickle")]
+
+
+def test_a_version_in_the_file_silences_nothing(archlint: Archlint) -> None:
+    path = write_h5(Path("model.h5"), sequential(FIRST, IN_KERAS_2, LAST), version="99.0.0")
+    assert found(archlint("check", path, "-f", "json")) == [("SEC001", "scale", "error")]
+
+
+@pytest.mark.parametrize(
+    "text", ["conv2d_transpose_of_the_decoder", "4wheel drive vehicles and more", "gAS", "c" * 80, "Yw"]
+)
+def test_words_are_no_code(text: str) -> None:
+    assert listed(model(entry("MyLayer", name="mine", words=[text], word=text))) == []
+
+
+# Suppression by content
+
+
+def digest(ran: Ran) -> str:
+    (file,) = ran.json["files"]
+    (given,) = {finding["evidence"]["digest"] for finding in file["findings"] if finding["code"] == "SEC001"}
+    (message,) = {finding["message"] for finding in file["findings"] if finding["code"] == "SEC001"}
+    assert f"(digest {given})" in message
+    return str(given)
+
+
+def test_a_finding_is_hidden_by_the_digest_of_its_content_and_shown_once_that_changes(archlint: Archlint) -> None:
+    select = ("--select", "SEC", "-f", "json")
+    path = model(IN_KERAS_2)
+    known = digest(archlint("check", path, *select))
+    config = f'[[ignore]]\nrule = "SEC001"\nlayer = "scale"\ndigest = "{known}"\nwhy = "ours, divides by 255"\n'
+    Path("archlint.toml").write_text(config, encoding="utf-8")
+    assert (archlint("check", path, *select).code, found(archlint("check", path, *select))) == (0, [])
+    for changed in ({"function": [CODE[:-9] + "AAAAAAAA\n", None, None]}, {"arguments": {"x": 1}}):
+        other = model(entry("Lambda", **{**IN_KERAS_2["config"], **changed}))
+        assert found(archlint("check", other, *select)) == [("SEC001", "scale", "error")]
+        assert archlint("check", other, "--select", "SEC", "--strict").code == 1
+
+
+def test_a_digest_is_that_of_the_layer_wherever_it_stands() -> None:
+    one = {
+        "class_name": "Sequential",
+        "config": {"name": "m", "layers": [FIRST, {**IN_KERAS_2, "inbound_nodes": [["a"]]}]},
+    }
+    other = sequential(FIRST, LAST, IN_KERAS_2)
+    (first,), (second,) = (concerns({"model_config": config}) for config in (one, other))
+    assert first.digest == second.digest
+    assert first.route != second.route
+
+
+# Foreign modules
+
+
+def function(module: str | None, name: str) -> dict[str, Any]:
+    return {"module": module, "class_name": "function", "config": name, "registered_name": name}
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "kind"),
+    [
+        ("os", "system", "library"),
+        ("posix", "system", "library"),
+        ("subprocess", "Popen", "library"),
+        ("builtins", "eval", "library"),
+        ("importlib", "import_module", "library"),
+        ("os.path", "join", "library"),
+        ("pip._internal.cli.main", "main", "library"),
+        ("torch.hub", "load", "library"),
+        ("numpy", "load", "library"),
+        ("tensorflow.io", "write_file", "library"),
+        ("tensorflow.python.ops.script_ops", "anything", "library"),
+        ("tensorflow.io.gfile", "rmtree", "library"),
+        ("keras.utils", "get_file", "tool"),
+        ("keras.src.utils.file_utils", "anything", "tool"),
+        ("keras.config", "enable_unsafe_deserialization", "tool"),
+        ("tf_keras.models", "load_model", "tool"),
+        ("tensorflow.keras.utils", "get_file", "tool"),
+        ("mine.losses", "wing", "unknown"),
+        ("keras_evil", "layer", "unknown"),
+        ("kerasx.layers", "dense", "unknown"),
+        ("", "layer", "unknown"),
+        ("keras.layers", "Dense", None),
+        ("keras.src.models.functional", "Functional", None),
+        ("tf_keras.src.layers.core.tf_op_layer", "TFOpLambda", None),
+        ("keras.src.applications.resnet", "preprocess_input", None),
+        ("tensorflow.python.keras.layers", "Dense", None),
+        ("tensorflow.python.ops.init_ops_v2", "GlorotUniform", None),
+        ("tensorflow.python.ops.nn_ops", "relu", None),
+        ("jax._src.nn.functions", "relu", None),
+        ("keras_hub.src.layers.modeling.rotary_embedding", "RotaryEmbedding", None),
+        ("tensorflow_addons.losses", "focal_loss", None),
+        ("builtins", "my_loss", None),
+        ("__main__", "MyLayer", None),
+        (None, "MyLayer", None),
+    ],
+)
+def test_a_module_is_judged_by_what_can_be_found_in_it(module: str | None, name: str, kind: str | None) -> None:
+    assert origin(module, name, is_function=True) == kind
+    assert origin(module, name, is_function=False) == (None if kind == "unknown" else kind)
+
+
+def test_a_foreign_function_is_an_error_in_any_place(archlint: Archlint) -> None:
+    path = model(
+        entry("Activation", name="act", activation=function("os", "system")), loss=function("builtins", "exec")
+    )
+    assert found(archlint("check", path, "-f", "json")) == [("SEC002", "act", "error"), ("SEC002", None, "error")]
+
+
+def test_get_file_in_the_arguments_of_a_lambda_is_found(archlint: Archlint) -> None:
+    arguments = {"then": function("keras.utils", "get_file"), "origin": "https://example.com/x", "cache_dir": "/tmp"}
+    path = model(entry("Lambda", name="fetch", function=function("keras.ops", "relu"), arguments=arguments))
+    assert {rule for rule, _, _ in found(archlint("check", path, "-f", "json"))} == {"SEC002", "SEC003"}
+    assert ("foreign", "tool", "keras.utils.get_file") in listed(path)
+
+
+@pytest.mark.parametrize("name", ["get_file", "keras.utils.get_file", "os.system", "builtins.eval"])
+@pytest.mark.parametrize("key", ["function", "activation", "kernel_initializer", "fn"])
+def test_a_function_by_its_name_alone_is_found(name: str, key: str) -> None:
+    path = model(entry("Lambda", name="layer", **{key: name, "function_type": "function"}))
+    ((category, _, what),) = listed(path)
+    assert (category, what) == ("foreign", name)
+
+
+@pytest.mark.parametrize("layer", ["TFSMLayer", "keras>TFSMLayer", "TorchModuleWrapper"])
+def test_a_layer_that_loads_what_is_elsewhere_is_found_in_any_place(archlint: Archlint, layer: str) -> None:
+    wrapped = {"class_name": layer, "config": {"name": "saved", "filepath": "/tmp/saved", "module": "UEsDBA=="}}
+    path = model(entry("TimeDistributed", name="each", layer=wrapped))
+    assert found(archlint("check", path, "-f", "json")) == [("SEC002", "each", "error")]
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"function": "raw_ops.EagerPyFunc"}, ("foreign", "tool", "tf.raw_ops.EagerPyFunc")),
+        ({"function": "numpy_function"}, ("foreign", "tool", "tf.numpy_function")),
+        ({"function": "io.write_file"}, ("outside", "operation", "tf.io.write_file")),
+        ({"function": "math.reduce_sum"}, None),
+        ({"function": "random.uniform"}, None),
+        ({"function": "io.decode_jpeg"}, None),
+    ],
+)
+def test_operations_of_tensorflow_that_open_or_call_are_found(settings: Any, expected: Any) -> None:
+    assert listed(model(entry("TFOpLambda", name="op", **settings))) == ([expected] if expected else [])
+
+
+@pytest.mark.parametrize("node", [{"op": "ReadFile"}, 'name: "x"\nop: "ReadFile"\ninput: "y"'], ids=["object", "text"])
+def test_operations_of_old_files_are_found(node: Any) -> None:
+    assert listed(model(entry("TensorFlowOpLayer", name="op", node_def=node))) == [
+        ("outside", "operation", "tf.ReadFile")
+    ]
+
+
+def test_custom_layers_are_no_matter_of_trust(archlint: Archlint) -> None:
+    custom = [
+        {"class_name": "pack>MyLayer", "config": {"name": "a"}},
+        {"class_name": "MyLayer", "module": None, "registered_name": "pack>MyLayer", "config": {"name": "b"}},
+        {"class_name": "MyLayer", "module": "mine.layers", "registered_name": "pack>Other", "config": {"name": "c"}},
+        {"class_name": "MyLayer", "module": "mine.layers", "registered_name": "MyLayer", "config": {"name": "d"}},
+        {
+            "class_name": "Lambda",
+            "config": {"name": "e", "function": "my_fn", "function_type": "function", "module": "mine"},
+        },
+    ]
+    path = model(*custom, loss=function("builtins", "my_loss"), metrics=[["pack>my_metric"]])
+    assert found(archlint("check", path, "-f", "json")) == []
+
+
+def test_a_function_of_another_module_is_a_warning(archlint: Archlint) -> None:
+    path = model(loss=function("mine.losses", "wing"))
+    assert found(archlint("check", path, "-f", "json")) == [("SEC002", None, "warning")]
+
+
+# Other files
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind"),
+    [
+        ({"vocabulary": "words.txt"}, "place"),
+        ({"vocabulary": "file:///etc/passwd"}, "place"),
+        ({"idf": {"vocabulary_file": "s3://bucket/words"}}, "place"),
+        ({"handle": "https://tfhub.dev/google/nnlm/1"}, "place"),
+        ({"note": "/home/me/data.csv"}, "path"),
+        ({"note": "C:\\Users\\me"}, "path"),
+        ({"note": "gs://bucket/x"}, "path"),
+        ({"note": "../x"}, "path"),
+        ({"vocabulary": ["/etc/passwd", "file://x"]}, None),
+        ({"vocabulary": None, "mask_token": "/x", "note": "a/b", "equation": "/abc"}, None),
+        ({"profile_handles": "x"}, None),
+    ],
+)
+def test_settings_that_are_files_or_addresses_are_found(settings: Any, kind: str | None) -> None:
+    assert [row[:2] for row in listed(model(entry("StringLookup", name="words", **settings)))] == (
+        [("outside", kind)] if kind else []
+    )
+
+
+def linked(path: Path, weights: str = "model_weights") -> Path:
+    with h5py.File(path, "a") as file:
+        group = file.require_group(weights)
+        group["soft"] = h5py.SoftLink("/elsewhere")
+        group["linked"] = h5py.ExternalLink("/etc/passwd", "/x")
+    return path
+
+
+def test_links_out_of_an_hdf5_file_are_found(archlint: Archlint) -> None:
+    path = linked(model())
+    assert listed(path) == [("outside", "external-link", "/etc/passwd")]
+    for weights in ("always", "never"):
+        ran = archlint("check", path, "--weights", weights, "--select", "SEC", "-f", "json")
+        assert found(ran) == [("SEC003", None, "error")]
+        assert "model_weights/linked is a link into another file, /etc/passwd" in ran.out
+
+
+def virtual(group: h5py.Group) -> None:
+    layout = h5py.VirtualLayout((4,), "f4")
+    layout[:] = h5py.VirtualSource("/tmp/other.h5", "d", shape=(4,))
+    group.create_virtual_dataset("x", layout)
+
+
+def external(group: h5py.Group) -> None:
+    group.create_dataset("x", (4,), "f4", external=[("/etc/passwd", 0, 16)])
+
+
+@pytest.mark.parametrize("store", [virtual, external])
+def test_numbers_outside_of_an_hdf5_file_are_found_and_never_read(archlint: Archlint, store: Any) -> None:
+    path = model()
+    with h5py.File(path, "a") as file:
+        store(file["model_weights"])
+    ran = archlint("check", path, "--weights", "never", "--select", "SEC", "-f", "json")
+    assert found(ran) == [("SEC003", None, "error")]
+    assert archlint("check", path, "--select", "SEC").code == 2
+
+
+def test_links_out_of_the_weights_in_an_archive_are_found(tmp_path: Path) -> None:
+    weights = linked(tmp_path / "weights.h5", "layers")
+    path = tmp_path / "model.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("config.json", json.dumps(sequential(FIRST, LAST)))
+        archive.write(weights, "model.weights.h5")
+    assert listed(path) == [("outside", "external-link", "/etc/passwd")]
+
+
+@pytest.mark.parametrize(
+    ("location", "kind", "severity"),
+    [
+        ("/etc/passwd", "data-absolute", "error"),
+        ("../x.bin", "data-outside", "error"),
+        ("a\\b.bin", "data-backslash", "error"),
+        ("link.bin", "data-link", "advice"),
+        ("twice.bin", "data-hardlink", "advice"),
+        ("x.bin", None, None),
+    ],
+)
+def test_data_of_an_onnx_file_that_is_not_beside_it_is_found(
+    archlint: Archlint, tmp_path: Path, location: str, kind: str | None, severity: str | None
+) -> None:
+    (tmp_path / "x.bin").write_bytes(bytes(4 * 8))
+    (tmp_path / "twice.bin").write_bytes(bytes(4 * 8))
+    os.link(tmp_path / "twice.bin", tmp_path / "other.bin")
+    (tmp_path / "link.bin").symlink_to("x.bin")
+    weight = numpy_helper.from_array(np.zeros((8, 1), "float32"), "w")
+    external_data_helper.set_external_data(weight, location, 0, 32)
+    weight.ClearField("raw_data")
+    x, y = (helper.make_tensor_value_info(name, 1, [None, size]) for name, size in (("x", 8), ("y", 1)))
+    graph = helper.make_graph([helper.make_node("MatMul", ["x", "w"], ["y"])], "g", [x], [y], [weight])
+    path = tmp_path / "model.onnx"
+    onnx.save(helper.make_model(graph), path)
+    assert [row[:2] for row in listed(path)] == ([("outside", kind)] if kind else [])
+    expected = [("SEC003", None, severity)] if severity else []
+    assert found(archlint("check", path, "--select", "SEC", "-f", "json")) == expected
+
+
+# Two meanings
+
+
+def test_a_class_of_keras_that_is_registered_as_another_is_found(archlint: Archlint) -> None:
+    layer = {
+        "module": "keras.layers",
+        "class_name": "Dense",
+        "registered_name": "x>Dense",
+        "config": {"name": "a", "units": 1},
+    }
+    path = model(layer)
+    assert found(archlint("check", path, "-f", "json")) == [("SEC004", "a", "error")]
+
+
+def refused(archlint: Archlint, path: Path, sentence: str) -> None:
+    ran = archlint("check", path, "-f", "concise")
+    assert ran.code == 2
+    assert sentence in ran.out + ran.err
+
+
+def archive(path: Path, *names: str) -> Path:
+    with zipfile.ZipFile(path, "w") as made:
+        for name in names:
+            made.writestr(name, json.dumps(sequential(FIRST, LAST)))
+    return path
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+@pytest.mark.parametrize("names", [("config.json", "config.json"), ("config.json", "CONFIG.json")])
+def test_an_archive_with_two_configurations_is_not_read(archlint: Archlint, names: tuple[str, str]) -> None:
+    refused(archlint, archive(Path("model.keras"), *names), "config.json twice, so readers would disagree")
+
+
+def test_an_hdf5_file_with_an_archive_behind_it_is_not_read(archlint: Archlint) -> None:
+    path = model()
+    path.write_bytes(path.read_bytes() + archive(Path("evil.keras"), "config.json").read_bytes())
+    refused(archlint, path, "it is an HDF5 file and a .keras archive at once, so readers would disagree")
+
+
+@pytest.mark.parametrize("start", [512, 8192])
+def test_an_archive_with_an_hdf5_model_where_its_readers_look_is_not_read(archlint: Archlint, start: int) -> None:
+    path, inner = Path("model.keras"), model().read_bytes()
+    with zipfile.ZipFile(path, "w") as made:
+        made.writestr("x", bytes(start - 31) + inner)  # behind 30 bytes of a header, and a name
+    refused(archlint, path, "at once, so readers would disagree")
+
+
+def test_an_ending_that_says_another_format_is_a_warning(archlint: Archlint) -> None:
+    path = model().rename("model.keras")
+    ran = archlint("check", path, "-f", "json")
+    assert found(ran) == [("SEC004", None, "warning")]
+    assert "model.keras is an HDF5 file named .keras" in ran.out
+
+
+def test_a_file_that_is_no_model_and_holds_code_is_said_to(archlint: Archlint) -> None:
+    custom = {"class_name": "MyModel", "config": {"name": "mine"}, "compile_config": {"loss": IN_KERAS_3}}
+    sentence = "do not load it unseen: it has Python code in it, at model_config.compile_config.loss"
+    refused(archlint, write_keras(Path("model.keras"), custom), sentence)
+    broken = sequential(
+        FIRST, {"class_name": "Dense", "config": {"name": ["x"], "activation": function("os", "system")}}
+    )
+    broken["config"]["layers"] += [7]
+    refused(
+        archlint, write_keras(Path("model.keras"), broken), "it has os.system in it, at model_config.config.layers[1]"
+    )
+
+
+# Sizes and names
+
+
+def test_weights_that_would_fill_the_memory_are_a_warning(archlint: Archlint) -> None:
+    path = model(entry("Dense", name="wide", units=10**9), entry("Dense", name="wider", units=10**9))
+    assert ("SEC005", None, "warning") in found(archlint("check", path, "-f", "json"))
+
+
+def test_shapes_of_stored_weights_that_would_fill_the_memory_are_a_warning(archlint: Archlint) -> None:
+    path = model()
+    with h5py.File(path, "a") as file:
+        file.create_dataset("model_weights/first/first/kernel:0", (10**6, 10**5), "f4", chunks=(100, 100))
+    assert ("SEC005", None, "warning") in found(archlint("check", path, "--select", "SEC", "-f", "json"))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("../x", "path"),
+        ("a/../b", "path"),
+        ("a\\..\\b", "path"),
+        ("/etc/x", "path"),
+        ("C:\\x", "path"),
+        ("a\x1b[2Jb", "control"),
+        ("a\u202eb", "control"),
+        ("a\u200bb", "control"),
+        ("a\nb", "control"),
+        ("block1/conv..1", None),
+        ("...", None),
+        ("출력 é", None),
+    ],
+)
+def test_names_that_lead_away_or_control_a_terminal_are_unsafe(name: str, kind: str | None) -> None:
+    assert harm(name) == kind
+
+
+def test_an_unsafe_name_is_shown_escaped(archlint: Archlint) -> None:
+    path = model(entry("Dense", name="a\x1b]52;c;b", units=1))
+    ran = archlint("check", path, "--select", "SEC", "-f", "concise")
+    assert ran.code == 1
+    assert "\x1b" not in ran.out
+    assert "SEC006" in ran.out or "unsafe-name" in ran.out
+
+
+def test_unsafe_names_in_an_archive_are_found(archlint: Archlint) -> None:
+    path = write_keras(Path("model.keras"), sequential(FIRST, LAST))
+    link = zipfile.ZipInfo("assets/link")
+    link.external_attr = 0o120777 << 16
+    with zipfile.ZipFile(path, "a") as made:
+        made.writestr("../../evil.txt", "x")
+        made.writestr(link, "/etc/passwd")
+    assert listed(path) == [("name", "path", "../../evil.txt"), ("name", "path", "assets/link")]
+
+
+# Robustness
+
+
+@pytest.mark.parametrize("odd", [None, 5, "x", [], {}, [[]], {"a": None}, True, 1e300], ids=repr)
+def test_values_of_any_type_are_looked_at(odd: Any) -> None:
+    keys = ("class_name", "module", "registered_name", "config", "function", "function_type", "layers", "name")
+    for key in keys:
+        thing: dict[str, Any] = {**IN_KERAS_2, "module": "os", "registered_name": "a>b", key: odd}
+        assert isinstance(concerns({"model_config": {"layers": [thing, odd], "config": thing}, "other": odd}), tuple)
+
+
+def test_what_is_listed_of_a_file_has_an_end() -> None:
+    assert len(concerns({"model_config": [IN_KERAS_3 | {"n": number} for number in range(5_000)]})) == 1_000
+
+
+ATOMS = [
+    CODE,
+    IN_KERAS_2,
+    IN_KERAS_3,
+    function("os", "system"),
+    function("keras.ops", "relu"),
+    {"class_name": "TFSMLayer", "config": {}},
+    {"class_name": "Dense", "module": "keras.layers", "registered_name": "x>y"},
+    {"class_name": "TFOpLambda", "config": {"function": "io.read_file"}},
+    {"class_name": "TensorFlowOpLayer", "config": {"node_def": {"op": "PyFunc"}}},
+    {"function_type": "lambda", "function": 7},
+    "os.system",
+    "get_file",
+    "io.read_file",
+    "/etc/passwd",
+    "file:x",
+    "relu",
+    None,
+]
+
+
+@pytest.mark.parametrize("atom", ATOMS, ids=lambda atom: json.dumps(atom)[:40])
+@pytest.mark.parametrize(
+    "key", ["activation", "vocabulary", "layers", "config", "name", "metrics", "function", "units"]
+)
+@pytest.mark.parametrize("listed_in", [False, True])
+def test_what_is_found_does_not_depend_on_what_else_is_in_the_file(atom: Any, key: str, listed_in: bool) -> None:
+    config = {"class_name": "Thing", "config": {key: [atom, "x"] if listed_in else atom}}
+    alone, among = concerns({"model_config": config}), concerns({"model_config": config, "other": [CODE]})
+    assert alone == among[:-1]
