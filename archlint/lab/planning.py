@@ -1,0 +1,304 @@
+"""From findings to trials: what each would train, whether it can, and how long it would take."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from math import ceil, isfinite
+from time import perf_counter
+from typing import Any, Literal
+
+import numpy as np
+
+from archlint.errors import ArchlintError
+from archlint.facts.signal_rows import adaptive
+from archlint.graph import Layer, Model, Optimizer, Training
+from archlint.lab.bench import Bench, brief
+from archlint.lab.claims import CLAIMS, Claim, Work
+from archlint.lab.events import Level, Request, TrialInfo
+from archlint.lab.network import built, network, weights_of
+from archlint.lab.thresholds import FEWEST_SEEDS
+from archlint.lab.training import Arm, Plan, Weights
+from archlint.lab.trial import AS_IT_IS, Trial
+from archlint.lab.verdict import Reason
+from archlint.remedies import apply
+from archlint.rules import Finding, Rule
+from archlint.writers.keras import written
+
+BATCH_SIZE = 32
+"""Keras's default."""
+
+STEPS = 1500
+"""Steps of a whole training, about: what overfits at all has by then."""
+
+EPOCHS = (20, 200)
+"""The fewest and the most epochs that are chosen for those steps."""
+
+NOT_TRACES = "an ONNX file is the trace of a model: verify the .h5 or .keras file that it was exported from"
+NO_TRAINING = "only trained networks show it; ask for training with --level train"
+USED_UP = "the trials before it take all of the budget; give more with --budget"
+NO_DATA = "it takes training data; give it with --data"
+
+Finds = Sequence[tuple[Rule, Finding]]
+
+
+def plan(model: Model, found: Finds, bench: Bench, request: Request, *, trained: bool | None = None) -> list[Trial]:
+    """A trial for each finding whose rule has a claim, in their order; those that cannot be run have a reason.
+
+    Args:
+        model: the model, its file still open.
+        found: what the rules said of it.
+        bench: on which a few steps of each arm are timed.
+        request: what was asked for.
+        trained: whether the stored weights have left their initialization; None if that is not known.
+    """
+    drafts = _Drafts(model, bench, request, trained)
+    trials = [drafts.trial(number, rule, finding) for number, (rule, finding) in enumerate(found) if rule.claim]
+    return _within_budget(trials, bench, request)
+
+
+@dataclass
+class _Drafts:
+    """Makes trials; what they have in common is found out once."""
+
+    model: Model
+    bench: Bench
+    request: Request
+    trained: bool | None
+    _built: set[str] = field(default_factory=set)
+
+    def trial(self, number: int, rule: Rule, finding: Finding) -> Trial:
+        """A trial before its costs are known."""
+        claim = CLAIMS.get(rule.claim or "")
+        info = self._info(number, rule, finding, claim)
+        trial = Trial(info, finding, claim, plan=self.plan, least=self.request.seeds[0], optimizer=self.optimizer)
+        if claim is None:
+            return _undecided(trial, Reason.unbuildable, f"there is no claim {rule.claim!r}")
+        if self.model.exchange is not None:
+            return _undecided(trial, Reason.unbuildable, NOT_TRACES)
+        if claim.needs_data and self.bench.samples is None:
+            return _undecided(trial, Reason.data, NO_DATA)
+        if claim.trains and info.level is Level.probe:
+            return _undecided(trial, Reason.budget, NO_TRAINING)
+        try:
+            return self._with_arms(trial, claim)
+        except ArchlintError as error:
+            return _undecided(trial, Reason.unbuildable, str(error))
+
+    def _info(self, number: int, rule: Rule, finding: Finding, claim: Claim | None) -> TrialInfo:
+        info = TrialInfo(
+            number=number,
+            code=rule.code,
+            rule=rule.name,
+            claim=rule.claim or "",
+            layer=finding.layer,
+            remedy=rule.remedy,
+            level=Level.probe,
+            arms=(AS_IT_IS,),
+            seeds=1,
+        )
+        if claim is None:
+            return info
+        harm = self.bench.samples is not None and (claim.harm_epochs or claim.harm_steps is not None)
+        if self.request.level is Level.train and harm:
+            epochs = self.plan.epochs if claim.harm_epochs else None
+            return _replace(
+                info, level=Level.train, seeds=self.request.most_seeds, epochs=epochs, steps=claim.harm_steps
+            )
+        return _replace(info, seeds=claim.draws, steps=claim.steps)
+
+    def _with_arms(self, trial: Trial, claim: Claim) -> Trial:
+        saved = self._saved() if self.has_frozen or claim.looks_at_saved else {}
+        start: Literal["saved", "fresh"] = "saved" if self.pretrained else "fresh"
+        configuration = written(self.adapted)
+        before = Arm(AS_IT_IS, configuration.config, self.model.training or Training(), saved, start)
+        trial = replace(
+            trial,
+            before=before,
+            names=configuration.names,
+            adaptive=adaptive(self.model.training),
+            assumed=self._assumed(trial, claim),
+        )
+        return self._with_remedy(trial, claim, before)
+
+    def _with_remedy(self, trial: Trial, claim: Claim, before: Arm) -> Trial:
+        if trial.info.remedy is None or not claim.compares:
+            return trial
+        facts = self.bench.samples.facts if self.bench.samples else None
+        try:
+            changed = apply(trial.info.remedy, self.adapted, trial.finding, facts)
+            after = replace(
+                before,
+                name=trial.info.remedy,
+                config=written(changed).config,
+                training=changed.training or Training(),
+            )
+            self._try(after)
+        except ArchlintError as error:
+            return replace(trial, note=f"The remedy {trial.info.remedy} was not tried: {error}")
+        return replace(trial, after=after, info=_replace(trial.info, arms=(AS_IT_IS, trial.info.remedy)))
+
+    def _try(self, arm: Arm) -> None:
+        """NetworkError if Keras cannot build it; the same change is often meant by many findings."""
+        key = self.bench.key(arm)
+        if key not in self._built:
+            built(dict(arm.config))
+            self._built.add(key)
+
+    @cached_property
+    def pretrained(self) -> bool:
+        """Whether somebody continues from weights in the file: some layers are frozen, and the others not as drawn."""
+        return self.has_frozen and self.trained is not False
+
+    @cached_property
+    def has_frozen(self) -> bool:
+        """Whether the file has weights for layers that are frozen."""
+        owners = {weight.layer for weight in self.model.stored()}
+        return any(number in owners and _is_frozen(layer) for number, layer in enumerate(self.model.layers))
+
+    def _saved(self) -> Weights:
+        """The weights in the file; none if they cannot be had and training does not begin with them."""
+        try:
+            return self.saved
+        except ArchlintError:
+            if self.pretrained:
+                raise
+            return {}
+
+    @cached_property
+    def saved(self) -> Weights:
+        """The weights in the file, by the layers' names in the configuration; its errors are those of `network`."""
+        return weights_of(network(self.model)) if self.model.stored() else {}
+
+    @cached_property
+    def adapted(self) -> Model:
+        """The model whose normalizations have what they were adapted to among their settings, as it is no weight."""
+        stored: dict[int, dict[str, Any]] = {}
+        for weight in self.model.stored():
+            if weight.layer is not None and self.model.layers[weight.layer].kind == "normalization":
+                stored.setdefault(weight.layer, {})[weight.name] = weight
+        layers = [_adapted(layer, stored.get(number, {})) for number, layer in enumerate(self.model.layers)]
+        return replace(self.model, layers=tuple(layers))
+
+    @cached_property
+    def plan(self) -> Plan:
+        """How long, and in batches of which size; the same for all trials, so that they share arms."""
+        size = self.request.batch_size or BATCH_SIZE
+        samples = self.bench.samples
+        steps = ceil(0.8 * len(samples.data) / size) if samples else 1
+        epochs = self.request.epochs or min(max(round(STEPS / steps), EPOCHS[0]), EPOCHS[1])
+        return Plan(epochs=epochs, batch_size=size)
+
+    @cached_property
+    def optimizer(self) -> str:
+        """How the model is trained, in words."""
+        stated = self.model.training and self.model.training.optimizer
+        return _worded(stated) if stated else "Adam (assumed)"
+
+    def _assumed(self, trial: Trial, claim: Claim) -> tuple[str, ...]:
+        notes = []
+        if self.bench.samples is None:
+            notes.append("standardized random inputs stand in for the data")
+        else:
+            notes.append("the network is fed with the data as they are in the file")
+            notes += self.bench.samples.assumed
+        if trial.info.level is Level.train or claim.steps:
+            if self.request.batch_size is None:
+                notes.append(f"a batch size of {self.plan.batch_size}, Keras's default, was assumed")
+            if trial.info.epochs and self.request.epochs is None:
+                notes.append(f"{self.plan.epochs} epochs were chosen by the number of samples")
+        if self.pretrained:
+            notes.append("some layers are frozen, so every run began with the weights in the file")
+        elif self.trained:
+            notes.append("every run began with newly drawn weights, not with those in the file")
+        return tuple(notes)
+
+
+def _replace(info: TrialInfo, **changes: Any) -> TrialInfo:
+    from msgspec.structs import replace as replaced
+
+    return replaced(info, **changes)
+
+
+def _undecided(trial: Trial, reason: Reason, why: str) -> Trial:
+    return replace(trial, reason=reason, info=_replace(trial.info, why=why))
+
+
+def _is_frozen(layer: Layer) -> bool:
+    return not layer.trainable and layer.traits.weighted
+
+
+def _adapted(layer: Layer, stored: dict[str, Any]) -> Layer:
+    if not {"mean", "variance"} <= stored.keys():
+        return layer
+    numbers = {name: np.ravel(stored[name].read()).tolist() for name in ("mean", "variance")}
+    return replace(layer, args={**layer.args, **numbers})
+
+
+def _worded(optimizer: Optimizer) -> str:
+    name = optimizer.name.replace("_", " ")
+    rate = optimizer.learning_rate
+    return f"{name} at a learning rate of {rate:.3g}" if rate is not None and isfinite(rate) else name
+
+
+# What it costs
+
+
+def _within_budget(trials: list[Trial], bench: Bench, request: Request) -> list[Trial]:
+    """The trials with the seeds that the budget allows; what does not fit with the fewest is left undecided."""
+    paid: set[str] = set()
+    spent = 0.0
+    planned: list[tuple[Trial, list[Work]]] = []
+    ends = perf_counter() + request.budget
+    for trial in trials:
+        if trial.reason is None and (spent > request.budget or perf_counter() > ends):
+            trial = _undecided(trial, Reason.budget, USED_UP)
+        trial, works = _costed(trial, bench)
+        cost = _seconds(works, _fewest(trial, request), paid)
+        if trial.reason is None and spent + cost > request.budget:
+            why = f"it would take a budget of {ceil(spent + cost)} s; give it with --budget"
+            planned.append((_undecided(trial, Reason.budget, why), []))
+            continue
+        spent += cost
+        paid |= {work.key for work in works}
+        planned.append((trial, works))
+    return _with_seeds(planned, request)
+
+
+def _costed(trial: Trial, bench: Bench) -> tuple[Trial, list[Work]]:
+    if trial.reason is not None or trial.claim is None:
+        return trial, []
+    try:
+        return trial, trial.claim.work(trial, bench)
+    except ArchlintError as error:
+        return _undecided(trial, Reason.unbuildable, str(error)), []
+    except Exception as error:  # whatever TensorFlow says of an operation, of shapes or of memory
+        return _undecided(trial, Reason.unbuildable, f"TensorFlow cannot run it: {brief(error)}"), []
+
+
+def _fewest(trial: Trial, request: Request) -> int:
+    return max(FEWEST_SEEDS, request.seeds[0]) if trial.info.level is Level.train else trial.info.seeds
+
+
+def _seconds(works: Sequence[Work], seeds: int, paid: set[str]) -> float:
+    return sum(work.fixed + seeds * work.per_seed for work in works if work.key not in paid)
+
+
+def _with_seeds(planned: list[tuple[Trial, list[Work]]], request: Request) -> list[Trial]:
+    """As many seeds for all as fit into the budget."""
+    fewest = max(FEWEST_SEEDS, request.seeds[0])
+    for most in range(max(fewest, request.most_seeds), fewest - 1, -1):
+        trials = _at_most(planned, most)
+        if sum(trial.info.seconds for trial in trials) <= request.budget:
+            break
+    return trials
+
+
+def _at_most(planned: list[tuple[Trial, list[Work]]], most: int) -> list[Trial]:
+    paid: set[str] = set()
+    trials = []
+    for trial, works in planned:
+        seeds = most if trial.info.level is Level.train else trial.info.seeds
+        seconds = _seconds(works, seeds, paid)
+        paid |= {work.key for work in works}
+        trials.append(replace(trial, info=_replace(trial.info, seeds=seeds, seconds=seconds)))
+    return trials

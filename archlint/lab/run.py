@@ -1,0 +1,162 @@
+"""Runs trials to their verdicts."""
+
+from collections.abc import Sequence
+from math import isfinite
+from time import perf_counter
+
+from msgspec.structs import replace
+
+from archlint.errors import ArchlintError
+from archlint.graph import Model
+from archlint.lab.bench import Bench, brief
+from archlint.lab.claims import Judged
+from archlint.lab.events import Began, Done, Ended, Planned, Request, Tell, TrialInfo
+from archlint.lab.planning import USED_UP, Finds, plan
+from archlint.lab.samples import Samples
+from archlint.lab.statistics import holm
+from archlint.lab.thresholds import LEVEL
+from archlint.lab.trial import Trial
+from archlint.lab.verdict import Answer, Effect, Reason, Scope, Verdict
+
+
+def prove(
+    model: Model,
+    found: Finds,
+    samples: Samples | None,
+    request: Request,
+    tell: Tell,
+    *,
+    trained: bool | None = None,
+) -> tuple[Verdict, ...]:
+    """A verdict for each finding whose rule has a claim.
+
+    Args:
+        model: the model, its file still open.
+        found: what the rules said of it.
+        samples: the user's data, if there are any.
+        request: what was asked for.
+        tell: is told of the plan, and of all that happens.
+        trained: whether the stored weights have left their initialization; None if that is not known.
+    """
+    bench = Bench(samples, tell)
+    trials = plan(model, found, bench, request, trained=trained)
+    infos = tuple(trial.info for trial in trials)
+    assumed = tuple(dict.fromkeys(note for trial in trials for note in trial.assumed))
+    tell(Planned(trials=infos, seconds=sum(info.seconds for info in infos), assumed=assumed))
+    verdicts = run(trials, bench, request)
+    tell(Done(verdicts=verdicts))
+    return verdicts
+
+
+def run(trials: Sequence[Trial], bench: Bench, request: Request) -> tuple[Verdict, ...]:
+    """Runs the trials one after another; what several of them confirm is corrected for there being several."""
+    bench.ends = perf_counter() + request.budget
+    results = [_Result(trial, bench) for trial in trials]
+    for result in results:
+        result.find_out()
+        bench.tell(Ended(number=result.trial.info.number, verdict=result.verdict()))
+    _correct(results, bench)
+    return tuple(result.verdict() for result in results)
+
+
+class _Result:
+    """What a trial has come to so far."""
+
+    def __init__(self, trial: Trial, bench: Bench) -> None:
+        self.trial, self._bench = trial, bench
+        self.judged = Judged(seeds=0)
+        self.reason = trial.reason
+        self.failure: str | None = None
+        self.factor = 1.0
+        self.seconds = 0.0
+
+    def find_out(self) -> None:
+        """Runs the trial, or goes on with it at a stricter level."""
+        if self.reason is not None or self.trial.claim is None:
+            return
+        bench, began = self._bench, perf_counter()
+        if bench.is_late():
+            self.reason, self.failure = Reason.budget, USED_UP
+            return
+        bench.begin(self.trial.info.number)
+        bench.tell(Began(number=self.trial.info.number))
+        try:
+            self.judged = self.trial.claim.judge(self.trial, bench)
+        except ArchlintError as error:
+            self.reason, self.failure = Reason.unbuildable, str(error)
+        except Exception as error:  # whatever TensorFlow says of an operation, of shapes or of memory
+            self.reason, self.failure = Reason.unbuildable, f"TensorFlow cannot run it: {brief(error)}"
+        self.seconds += perf_counter() - began
+        if bench.cut and self.is_open():
+            self.reason = Reason.budget
+
+    def is_open(self) -> bool:
+        """Whether what was found decides nothing."""
+        parts = (self.judged.mechanism, self.judged.symptom, self.judged.remedy)
+        answers = [part.answer for part in parts]
+        return Answer.unclear in answers or all(answer is Answer.untested for answer in answers)
+
+    def p_value(self) -> float | None:
+        """Of all that was confirmed together, so the largest; of all tests, if none was; None without tests."""
+        tests = self.judged.tests
+        confirmed = [p for part, p in tests.items() if getattr(self.judged, part).answer is Answer.yes]
+        return max(confirmed or tests.values(), default=None)
+
+    def is_confirmed(self) -> bool:
+        """Whether an interval has confirmed a part."""
+        return any(getattr(self.judged, part).answer is Answer.yes for part in self.judged.tests)
+
+    def verdict(self) -> Verdict:
+        """In words and numbers."""
+        trial, judged, info = self.trial, self.judged, self.trial.info
+        scope = Scope(data=self._bench.data_name, optimizer=trial.optimizer, epochs=judged.epochs, steps=judged.steps)
+        why = self.failure or info.why
+        notes = (trial.note, *judged.notes)
+        verdict = Verdict(
+            rule=info.code,
+            claim=info.claim,
+            layer=info.layer,
+            scope=scope,
+            mechanism=judged.mechanism,
+            symptom=judged.symptom,
+            remedy=judged.remedy,
+            remedy_name=info.remedy if trial.after else None,
+            reason=self.reason,
+            effects=self._effects(),
+            seeds=judged.seeds,
+            seconds=self.seconds,
+            numbers={name: value for name, value in judged.numbers.items() if isfinite(value)},
+            assumed=tuple(dict.fromkeys((*trial.assumed, *self._bench.assumed(trial)))),
+            note=". ".join(note for note in notes if note) or None,
+        ).concluded()
+        return replace(verdict, sentence=_undecided(info, why)) if why else verdict
+
+    def _effects(self) -> tuple[Effect, ...]:
+        return tuple(replace(effect, p=min(1.0, effect.p * self.factor)) for effect in self.judged.effects)
+
+
+def _undecided(info: TrialInfo, why: str) -> str:
+    """The sentence for a trial that was not run, or broke off."""
+    return f"{info.claim}{f' for {info.layer}' if info.layer else ''} is undecided: {why}"
+
+
+def _correct(results: Sequence[_Result], bench: Bench) -> None:
+    """Holm's correction; what does not hold against it gets more seeds, at the level that so many tests ask for."""
+    tests = sum(bool(result.judged.tests) for result in results)
+    for result in [] if bench.is_late() else _weak(results):
+        bench.level = 1 - (1 - LEVEL) / tests
+        result.find_out()
+        if not result.is_confirmed():
+            result.reason = result.reason or Reason.seeds
+    for result in _weak(results):
+        result.reason = result.reason or Reason.seeds
+
+
+def _weak(results: Sequence[_Result]) -> list[_Result]:
+    """Those that were confirmed by a p-value which, corrected for the other findings, no longer counts."""
+    tested = [(result, p) for result in results if (p := result.p_value()) is not None]
+    corrected = holm([p for _, p in tested])
+    for (result, p), together in zip(tested, corrected, strict=True):
+        result.factor = together / p if p else 1.0
+    beyond = 1 - LEVEL
+    return [result for (result, _), p in zip(tested, corrected, strict=True) if p > beyond and result.is_confirmed()]
