@@ -56,6 +56,15 @@ model = keras.Sequential([keras.Input((2,)), layers.Dense(2)])
 """
 """A rule page; the braces of its templates are doubled."""
 
+ENDLESS = PAGE.format(
+    code="TST001",
+    name="endless",
+    severity="error",
+    message='"{units}"',
+    sql=f"SELECT NULL AS layer, count(*) AS units FROM {', '.join(f'layer AS l{number}' for number in range(40))}",
+)
+"""A rule that gives up on any model of several layers."""
+
 H5_STRINGS = {
     "variable-length ascii": lambda text: (text.encode(), h5py.string_dtype("ascii")),
     "variable-length utf-8": lambda text: (text, h5py.string_dtype("utf-8")),

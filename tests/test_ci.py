@@ -131,9 +131,10 @@ STEPS = ACTION["runs"]["steps"]
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Runner:
-    """A runner that has installed archlint."""
+    """A runner that has installed archlint, in a repository with modules of its own."""
     temporary = tmp_path_factory.mktemp("runner")
-    runner = Runner(temporary, temporary, {"steps.python.outputs.python-path": sys.executable}, {})
+    workspace = hostile(tmp_path_factory.mktemp("workspace"))
+    runner = Runner(workspace, temporary, {"steps.python.outputs.python-path": sys.executable}, {})
     assert runner.run(STEPS[1:2]).code == 0, runner.log
     return runner
 
@@ -146,6 +147,13 @@ def repository(tmp_path: Path) -> Path:
         for name in names:
             shutil.copy(MODELS / name, tmp_path / folder)
     return tmp_path
+
+
+def hostile(repository: Path) -> Path:
+    """The repository with modules that have the names of those which the action uses."""
+    for name in ("json", "pip", "venv"):
+        (repository / f"{name}.py").write_text("raise SystemExit('code of the repository was run')", encoding="utf-8")
+    return repository
 
 
 def job(installed: Runner, repository: Path, **given: str) -> Job:
@@ -212,6 +220,12 @@ def test_the_action_fails_with_2_and_uploads_nothing_where_it_could_not_begin(
     ran = job(installed, repository, paths="nowhere/*.h5")
     assert (ran.code, ran.outputs, ran.uploads) == (2, {"exit-code": "2", "sarif": ""}, [])
     assert "no model file" in ran.log
+
+
+def test_the_action_runs_no_code_of_the_repository(installed: Runner, repository: Path) -> None:
+    ran = job(installed, hostile(repository))
+    assert (ran.code, len(ran.uploads)) == (1, 1), ran.log
+    assert "was run" not in ran.log + installed.log
 
 
 @pytest.mark.parametrize("name", ["paths", "args", "fail-on", "category", "upload-sarif"])

@@ -233,6 +233,7 @@ class TestFormats:
             (["-f", "json", "-f", "full"], "json and full cannot share the terminal"),
             (["-f", "json="], "names no file"),
             (["-f", "json=x", "-f", "sarif=x"], "two reports go to the same file"),
+            (["-f", "json=x", "-f", "sarif=legacy/../x"], "two reports go to the same file"),
             (["-f", "json=x", "-o", "y"], "--output-file goes with one format"),
             (["-f", "json=new.h5"], "has the name of a model"),
             (["-f", "json=no/x"], "no/x cannot be written"),

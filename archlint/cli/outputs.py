@@ -80,7 +80,7 @@ def outputs(named: Sequence[str] | None, file: Path | None) -> tuple[Output, ...
         asked = [output if output.file else Output(output.format, file) for output in asked]
     elif len(to_terminal) > 1 and not _FOR_LOGS.issuperset(to_terminal):
         raise UsageError(f"{' and '.join(to_terminal)} cannot share the terminal; name a file as --format NAME=FILE")
-    files = [output.file.absolute() for output in asked if output.file]
+    files = [output.file.resolve() for output in asked if output.file]
     if len(set(files)) < len(files):
         raise UsageError(f"two reports go to the same file ({', '.join(map(str, files))}); name different ones")
     return tuple(asked)
