@@ -10,8 +10,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple, Unpack
 
-from archlint.api import Linter, Options, Report, known_level
-from archlint.errors import ArchitectureWarning, ArchlintError
+from archlint.api import Linter, Options, Report, known_level, refuse_unknown_options
+from archlint.errors import ArchitectureWarning, ArchlintError, ReadError
 from archlint.reports.sentences import sentences
 from archlint.rules.rule import Level
 
@@ -27,14 +27,15 @@ class Guard:
     Args:
         fail_on: findings of this severity and graver ones raise `FindingsError`.
         warn_on: of the others, those of this severity and graver ones are warned of, with `ArchitectureWarning`.
-        strict: a model that cannot be checked is an error; without it that is a warning, and training goes on.
+        strict: a model that cannot be checked by all rules is an error; without it that is a warning, and training
+            goes on.
         options: as of `archlint.check`.
 
     Attributes:
         report: of the last `fit`; None before, and where the model could not be checked.
 
     Raises:
-        UsageError: an argument names nothing, or the data is of no use.
+        UsageError: an argument names nothing, there is no such argument, or the data is of no use.
     """
 
     # It is no `Callback`: there are two such classes, and importing either would import TensorFlow. It has what both
@@ -50,6 +51,7 @@ class Guard:
         strict: bool = False,
         **options: Unpack[Options],
     ) -> None:
+        refuse_unknown_options(options, ("fail_on", "warn_on", "strict"))
         self.fail_on, self.warn_on, self.strict = known_level(fail_on), known_level(warn_on), strict
         self.model: Any = None
         self.report: Report | None = None
@@ -87,9 +89,17 @@ class Guard:
     def _check(self) -> None:
         self.report = self._reported()
         if self.report is not None:
-            self.report.raise_for(self.fail_on)
+            self._judge(self.report)
             for sentence in sentences(self.report.at_least(self.warn_on)):
                 self._caller.warn(sentence)
+
+    def _judge(self, report: Report) -> None:
+        try:
+            report.raise_for(self.fail_on)
+        except ReadError as error:
+            if self.strict:
+                raise
+            self._caller.warn(f"the model is not wholly checked: {error}")
 
     def _reported(self) -> Report | None:
         try:

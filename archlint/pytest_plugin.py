@@ -59,17 +59,19 @@ def archlint(pytestconfig: pytest.Config) -> Check:
     def run(model: object, *, fail_on: "Level | None" = None, **options: Any) -> "Report":
         __tracebackhide__ = True
         from archlint import ArchlintError, check
+        from archlint.api import refuse_unknown_options
         from archlint.readers.live import library_of
 
-        built = model() if callable(model) and not library_of(model) else model
         defaults = {name: _setting(pytestconfig, name) for name in ("select", "ignore")}
         defaults["config"] = _config_file(pytestconfig)
         try:
+            refuse_unknown_options(options, ("fail_on",))
+            built = model() if callable(model) and not library_of(model) else model
             report = check(built, **{**defaults, **options})
             grave = report.at_least(fail_on or _setting(pytestconfig, "fail_on"))
         except ArchlintError as error:
             raise pytest.fail.Exception(f"archlint: {error}", pytrace=False) from None
-        if grave:
+        if grave or report.unfinished:
             pytest.fail(str(report), pytrace=False)
         return report
 

@@ -17,7 +17,7 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 from rich.console import Console
-from support import FIXTURES, PAGE
+from support import ENDLESS, FIXTURES, PAGE
 
 import archlint
 from archlint import Report, check
@@ -128,6 +128,18 @@ def test_something_else_is_an_error_that_says_what_is_taken(model):
     kind = type(model).__name__
     with pytest.raises(archlint.UsageError, match=rf"takes a path, the bytes of a file, .*\. Received: {kind}"):
         check(model)
+
+
+def build_model():
+    """A function that a user may forget to call."""
+
+
+@pytest.mark.parametrize(
+    ("builder", "call"), [(build_model, "build_model()"), (Report, "Report()"), (lambda: None, "build()")]
+)
+def test_a_function_that_builds_a_model_is_to_be_called(builder, call):
+    with pytest.raises(archlint.UsageError, match=re.escape(f"call what builds it: archlint.check({call})")):
+        check(builder)
 
 
 # --- Keras models -----------------------------------------------------------------------------------------------------
@@ -376,8 +388,17 @@ def test_rules_in_preview_are_silent_unless_asked_for(tmp_path):
     [
         ({"select": "softmax-one-unt"}, "no rule is selected by 'softmax-one-unt'; did you mean softmax-one-unit"),
         ({"ignore": ["ZZZ"]}, "no rule is selected by 'ZZZ'"),
+        ({"select": "LOS", "ignore": ["LOS"]}, "no rule is left"),
         ({"rules": "nowhere"}, "nowhere does not exist; give a rule page or a folder of them"),
-        ({"target": "price"}, "--target price is no runtime"),
+        ({"select": [{"rule": "DRP003"}]}, "select takes names: a list of them, or one text with commas"),
+        ({"ignore": 3}, "ignore takes names: .* Received: 3"),
+        ({"rules": 3}, "rules takes the path of a page or a folder, .* Received: 3"),
+        ({"config": {"select": ["LOS"]}}, "config takes the path of a configuration, .* Received: dict"),
+        ({"config": "nope.toml"}, r"^config='nope.toml': there is no such file; check the path$"),
+        ({"config": "select=LOS"}, r"config='select=LOS': there is no such file"),
+        ({"target": "price"}, "^target price is no runtime; .* give its table with data$"),
+        ({"target": "tensorrt,coreml"}, "^target names tensorrt and coreml; "),
+        ({"data": "nowhere.npz"}, "^data nowhere.npz cannot be read: "),
         ({"weights": "some"}, "weights='some' is none of auto, always, never"),
         ({"data": 3}, r"data is a file, arrays \(x, y\), or a dict of arrays. Received: int"),
         ({"data": (1, 2, 3)}, r"data is a file, arrays \(x, y\), or a dict of arrays. Received: tuple"),
@@ -445,6 +466,27 @@ def test_a_configuration_says_of_a_model_in_memory_what_it_says_of_any_file(conf
     assert names(check(model, config=config, select="OPT")) == {("learning-rate", "warning")}
 
 
+def test_what_the_baseline_of_a_configuration_holds_of_a_file_is_hidden(config, archlint, monkeypatch):
+    file = config.parent / "models" / "faulty.h5"
+    config.write_text('baseline = "accepted.json"\nselect = ["LOS", "DRP"]\n', "utf-8")
+    archlint("baseline", file)
+    told = msgspec.json.decode(archlint("check", file, "--format", "json").out, type=Report)
+    assert check(file, config=config) == told
+    assert told.findings == ()
+    assert {hidden.by for hidden in told.files[0].suppressed} == {"baseline"}
+    monkeypatch.chdir(file.parent)
+    assert check("faulty.h5", config="../archlint.toml").findings == ()
+    copyfile(file, "other.h5")
+    assert check("other.h5", config="../archlint.toml").findings != ()
+
+
+def test_a_baseline_holds_nothing_of_a_model_in_memory(config):
+    config.write_text('baseline = "missing.json"\n', "utf-8")
+    assert check(FAULTY.read_bytes(), config=config).findings != ()
+    with pytest.raises(archlint.UsageError, match=r"there is no baseline .*missing\.json"):
+        check(FAULTY, config=config)
+
+
 def test_a_configuration_is_not_looked_for(config, monkeypatch):
     monkeypatch.chdir(config.parent)
     assert check("models/faulty.h5").findings == check(FAULTY).findings
@@ -454,7 +496,7 @@ def test_a_configuration_is_not_looked_for(config, monkeypatch):
     ("text", "sentence"),
     [
         ('selct = ["LOS"]', r"archlint.toml, line 1: there is no setting selct \(did you mean select\?\)"),
-        ('select = ["ZZZ"]', r"archlint\.toml: no rule is selected by 'ZZZ'"),
+        ('select = ["ZZZ"]', r"archlint\.toml: select: no rule is selected by 'ZZZ'"),
         ("[options]\ndropout-rate = { high = 1 }", r"archlint\.toml: .*dropout-rate has no option 'high'"),
     ],
 )
@@ -538,6 +580,17 @@ def test_findings_are_raised_from_the_severity_on_that_is_asked_for(report):
     assert heading == f"{FAULTY}: 1 error, 3 warnings, 3 advice"
     assert lines[0].startswith("  error softmax-one-unit (LOS001) at dense_2: dense_2 takes a softmax over 1 unit")
     assert [line.split()[0] for line in lines] == ["error", "warning", "warning", "warning"]
+
+
+def test_a_rule_that_gave_up_is_raised_unless_a_finding_is(tmp_path):
+    (tmp_path / "TST001-endless.md").write_text(ENDLESS, "utf-8")
+    report = check(FAULTY, rules=tmp_path)
+    assert [rule.code for rule in report.unfinished] == ["TST001"]
+    with pytest.raises(archlint.FindingsError):
+        report.raise_for()
+    for none in "never", "error":
+        with pytest.raises(archlint.ReadError, match=r"faulty.h5: endless gave up: .*; leave .* ignore='TST001'"):
+            check(FAULTY, rules=tmp_path, select="TST").raise_for(none)
 
 
 def test_an_error_lists_the_gravest_findings_and_counts_the_others(report):

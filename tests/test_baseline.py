@@ -1,25 +1,26 @@
 """Findings that a team has accepted: what is hidden, what is new, what is cured and what was renamed."""
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support import PAGE, Archlint, Ran, entry, sequential, write_h5
+from support import FIXTURES, PAGE, Archlint, Ran, entry, sequential, write_h5
 
 from archlint import __version__
-from archlint.baseline import Baseline, Entry, hide, pruned, read, renewed, stale, written
+from archlint.baseline import Baseline, Entry, Run, hide, pruned, read, renewed, stale, written
 from archlint.errors import UsageError
 from archlint.evidence import Evidence, Reading
 from archlint.judged import Judged
 from archlint.limits import BASELINE_BYTES
 from archlint.pipeline import check
+from archlint.readers import open_model
 from archlint.rules import Rule, choose, load
 
 RULES = load()
 DROPOUT = choose(RULES, ["DRP003"])
-FIXTURES = Path(__file__).parents[1] / "fixtures"
 NO_EVIDENCE = Evidence()
 
 
@@ -46,18 +47,23 @@ class Team:
     def accept(self, *files: str, **how: Any) -> None:
         """Write the baseline of these files, anew if there is one."""
         before = read(self.path) if self.path.exists() else Baseline(self.path, ())
-        self.path.write_text(written(renewed(before, self.judge(*files, **how)), __version__))
+        self.path.write_text(written(renewed(before, Run(self.judge(*files, **how))), __version__))
 
-    def compare(self, *files: str, **how: Any) -> tuple[Baseline, list[Judged]]:
+    def compare(self, *files: str, **how: Any) -> tuple[Baseline, Run]:
         baseline = read(self.path)
-        return baseline, [
+        judged = [
             Judged(file.path, hide(file.checked, baseline, file.path), file.rules, file.evidence)
             for file in self.judge(*files, **how)
         ]
+        return baseline, Run(judged, layers=self.layers)
+
+    def layers(self, file: str) -> set[str]:
+        with open_model(self.path.parent / file) as read:
+            return {layer.name for layer in read.layers}
 
     def new(self, *files: str, **how: Any) -> list[str | None]:
         """The layers of findings that the baseline does not hold."""
-        return [found.layer for file in self.compare(*files, **how)[1] for found in file.checked.findings]
+        return [found.layer for file in self.compare(*files, **how)[1].judged for found in file.checked.findings]
 
     def stale(self, *files: str, **how: Any) -> dict[str | None, str | None]:
         """The layers of stale entries with the layer or file that has the fault now."""
@@ -86,7 +92,7 @@ def test_what_was_accepted_is_hidden_and_what_is_new_is_not(team: Team, tmp_path
     assert team.new("a.h5") == []
     model(tmp_path / "a.h5", one=0.9, two=0.9)
     assert team.new("a.h5") == ["two"]
-    (file,) = team.compare("a.h5")[1]
+    (file,) = team.compare("a.h5")[1].judged
     assert [(hidden.by, hidden.why, hidden.finding.layer) for hidden in file.checked.suppressed] == [
         ("baseline", None, "one")
     ]
@@ -271,8 +277,7 @@ def test_a_folder_that_has_another_name_is_seen_as_that(team: Team, tmp_path: Pa
         model(tmp_path / name, one=0.9)
     team.accept("old/a.h5", "old/b.h5")
     (tmp_path / "old").rename(tmp_path / "new")
-    baseline, judged = team.compare("new/a.h5", "new/b.h5")
-    assert [(old.file, old.renamed) for old in stale(baseline, judged)] == [
+    assert [(old.file, old.renamed) for old in stale(*team.compare("new/a.h5", "new/b.h5"))] == [
         ("old/a.h5", "new/a.h5"),
         ("old/b.h5", "new/b.h5"),
     ]
@@ -338,7 +343,7 @@ def test_names_that_are_no_text_can_be_held(team: Team, tmp_path: Path) -> None:
     baseline = Baseline(team.path, ())
     place = baseline.place(str(tmp_path / name))
     checked = check(tmp_path / name, DROPOUT)
-    team.path.write_text(written(renewed(baseline, [Judged(place, checked, DROPOUT, NO_EVIDENCE)]), __version__))
+    team.path.write_text(written(renewed(baseline, Run([Judged(place, checked, DROPOUT, NO_EVIDENCE)])), __version__))
     assert team.path.read_text().isascii()
     assert hide(checked, read(team.path), place).findings == ()
 
@@ -382,8 +387,9 @@ def holding(line: str) -> str:
         (holding(LINE.replace("DRP003", "no code")), "matching regex"),
         (holding(LINE.replace('"a.h5"', "null")), "Expected `str`, got `null`"),
         (holding(LINE)[:-2], "is no baseline (Input data was truncated)"),
-        (CONFLICT, "has the marks of a merge conflict; take either side"),
-        (CONFLICT.replace("\n", "\r\n"), "has the marks of a merge conflict; take either side"),
+        (CONFLICT, "has the marks of a merge conflict; `archlint baseline --prune -o"),
+        ("\n\n{]", "is no baseline (JSON is malformed: object keys must be strings in line 3); mend it"),
+        (CONFLICT.replace("\n", "\r\n"), "has the marks of a merge conflict; `archlint baseline --prune -o"),
     ],
 )  # fmt: skip
 def test_what_is_no_baseline_is_refused_with_the_reason(tmp_path: Path, text: str, told: str) -> None:
@@ -466,7 +472,11 @@ def test_a_team_accepts_what_there_is_and_cures_it_one_by_one(archlint: Archlint
 
     written = archlint("baseline", "models", "--select", "DRP003")
     assert (written.code, written.err) == (0, "")
-    assert written.out == "archlint-baseline.json holds 3 findings of 2 files\n"
+    assert written.out.splitlines() == [
+        "archlint-baseline.json holds 3 findings of 2 files",
+        'now add `baseline = "archlint-baseline.json"` to archlint.toml, '
+        "or check with --baseline archlint-baseline.json",
+    ]
     ran = checked(archlint, "models", "--baseline", "archlint-baseline.json")
     assert (ran.code, found(ran), ran.json["summary"]["suppressed"]) == (0, [], 3)
 
@@ -476,7 +486,7 @@ def test_a_team_accepts_what_there_is_and_cures_it_one_by_one(archlint: Archlint
 
     pruned = archlint("baseline", "models", "--prune")
     assert pruned.out.splitlines() == [
-        "stale: DRP003 in models/a.h5, at one",
+        "stale: DRP003 dropout-rate in models/a.h5, at one",
         "archlint-baseline.json holds 2 findings of 2 files; before, it held 3 findings of 2 files",
     ]
     assert checked(archlint, "models", "--baseline", "archlint-baseline.json").code == 0
@@ -498,19 +508,57 @@ def test_a_stale_entry_is_told_with_the_command_that_prunes_it(archlint: Archlin
     assert archlint("check", "a.h5", "--baseline", "accepted.json").code == 0
 
 
-def test_a_layer_or_a_file_with_another_name_is_seen_as_that(archlint: Archlint, here: Path) -> None:
+def test_a_layer_that_is_cured_is_not_followed_to_another_that_fell_ill(archlint: Archlint, here: Path) -> None:
+    model(here / "a.h5", one=0.9, two=0.2)
+    archlint("baseline", "a.h5", "--select", "DRP003")
+    model(here / "a.h5", one=0.2, two=0.9)
+    assert gone(checked(archlint, "a.h5", "--baseline", "archlint-baseline.json")) == [("a.h5", "one", None)]
+    archlint("baseline", "--prune")
+    assert lines(here / "archlint-baseline.json") == []
+
+
+def test_a_layer_with_another_name_is_followed(archlint: Archlint, here: Path) -> None:
     model(here / "a.h5", one=0.9)
     archlint("baseline", "a.h5", "--select", "DRP003")
     model(here / "a.h5", uno=0.9)
     ran = checked(archlint, "a.h5", "--baseline", "archlint-baseline.json")
     assert (ran.code, found(ran), gone(ran)) == (2, [("a.h5", "uno")], [("a.h5", "one", "uno")])
+    pruned = archlint("baseline", "--prune")
+    assert pruned.out.splitlines()[0] == "moved: DRP003 dropout-rate in a.h5, at one -> uno"
+    assert lines(here / "archlint-baseline.json") == [("a.h5", "uno")]
+    assert checked(archlint, "a.h5", "--baseline", "archlint-baseline.json").code == 0
 
-    model(here / "a.h5", one=0.9).rename(here / "b.h5")
-    ran = checked(archlint, "b.h5", "--baseline", "archlint-baseline.json")
-    assert (ran.code, found(ran), gone(ran)) == (2, [("b.h5", "one")], [("a.h5", "one", "b.h5")])
-    pruned = archlint("baseline", "b.h5", "--prune")
-    assert pruned.out.splitlines()[0] == "stale: DRP003 in a.h5, at one: it is now b.h5"
-    assert lines(here / "archlint-baseline.json") == []
+
+def test_a_file_with_another_name_is_followed_and_nothing_else_is_accepted(archlint: Archlint, here: Path) -> None:
+    model(here / "models/a.h5", one=0.9, two=0.9)
+    archlint("baseline", "models", "--select", "DRP003")
+    (here / "models").rename(here / "legacy")
+    model(here / "legacy/a.h5", one=0.9, two=0.2, three=0.9)
+    (here / "legacy/b.h5").write_text("version https://git-lfs.github.com/spec/v1\n")  # no matter of the baseline
+    ran = checked(archlint, ".", "--baseline", "archlint-baseline.json")
+    assert gone(ran) == [("models/a.h5", "one", "legacy/a.h5"), ("models/a.h5", "two", None)]
+    pruned = archlint("baseline", "--prune")
+    assert (pruned.code, pruned.err) == (0, "")
+    assert pruned.out.splitlines() == [
+        "moved: DRP003 dropout-rate in models/a.h5, at one -> legacy/a.h5",
+        "stale: DRP003 dropout-rate in models/a.h5, at two: the file is gone",
+        "archlint-baseline.json holds 1 finding of 1 file; before, it held 2 findings of 1 file",
+    ]
+    ran = checked(archlint, "legacy/a.h5", "--baseline", "archlint-baseline.json")
+    assert (ran.code, found(ran)) == (1, [("legacy/a.h5", "three")])
+
+
+def test_no_more_findings_are_accepted_where_they_moved_than_were(
+    archlint: Archlint, here: Path, readers: tuple[Rule, ...]
+) -> None:
+    branched(here / "a.h5", 2)
+    archlint("baseline", "a.h5", "--rules", ".", "--select", "ORG")
+    branched(here / "a.h5", 3).rename(here / "b.h5")
+    pruned = archlint("baseline", "--prune", "--rules", ".")
+    assert pruned.out.startswith("moved: ORG001 wide-layer in a.h5, at drop (2 findings) -> b.h5\n")
+    assert [(held.file, held.count) for held in read(here / "archlint-baseline.json").entries] == [("b.h5", 2)]
+    ran = archlint("check", "b.h5", "--rules", ".", "--select", "ORG", "--baseline", "archlint-baseline.json")
+    assert ran.code == 1
 
 
 def test_findings_of_every_severity_are_accepted(archlint: Archlint, here: Path) -> None:
@@ -598,7 +646,7 @@ def test_nothing_is_written_while_a_file_cannot_be_checked(archlint: Archlint, h
     (here / "b.h5").write_text("version https://git-lfs.github.com/spec/v1\n")
     ran = archlint("baseline", ".")
     assert (ran.code, ran.out) == (2, "")
-    assert ran.err.startswith("archlint: ./b.h5: it is a Git LFS pointer, not the model itself")
+    assert ran.err.startswith("archlint: b.h5: it is a Git LFS pointer, not the model itself")
     assert "archlint-baseline.json is not written" in ran.err
     assert not (here / "archlint-baseline.json").exists()
     archlint("baseline", "a.h5")
@@ -640,6 +688,17 @@ def test_what_cannot_be_done_is_told_in_a_sentence(
     assert told in ran.err
 
 
+def test_pruning_that_finds_nothing_stale_says_that_options_count(archlint: Archlint, here: Path) -> None:
+    shutil.copy(FIXTURES / "exports" / "activations.keras.onnx", here / "m.onnx")
+    entry = Entry(rule="ONX004", name="old-opset", file="m.onnx", layer=None, count=1)
+    (here / "archlint-baseline.json").write_text(written([entry], __version__), "utf-8")
+    checked = ("check", "m.onnx", "--baseline", "archlint-baseline.json", "--target", "tensorrt")
+    assert archlint(*checked).code == 2
+    assert "repeat its options (--target, --rules …)" in archlint("baseline", "--prune").out
+    assert archlint("baseline", "--prune", "--target", "tensorrt").out.startswith("stale: ONX004 old-opset in m.onnx\n")
+    assert archlint(*checked).code == 1
+
+
 def test_a_model_that_was_accepted_and_deleted_can_be_pruned_without_naming_it(archlint: Archlint, here: Path) -> None:
     model(here / "models/a.h5", one=0.9)
     archlint("baseline", "models")
@@ -658,6 +717,131 @@ def test_a_run_over_one_file_says_nothing_of_the_others(archlint: Archlint, here
     assert lines(here / "archlint-baseline.json") == [("a.h5", "one"), ("b.h5", "one")]
     archlint("baseline", "--prune")
     assert lines(here / "archlint-baseline.json") == [("b.h5", "one")]
+
+
+def test_a_file_that_is_not_there_is_gone_only_where_the_run_would_have_met_it(archlint: Archlint, here: Path) -> None:
+    for name in ("models/a.h5", "exports/b.h5", "exports/old/c.h5"):
+        model(here / name, one=0.9)
+    archlint("baseline", ".", "--select", "DRP003")
+    (here / "models/a.h5").unlink()
+    (here / "exports/old/c.h5").unlink()
+    base = ("--baseline", "archlint-baseline.json")
+    assert checked(archlint, "exports/b.h5", *base).code == 0
+    assert checked(archlint, "exports", *base, "--exclude", "exports/old").code == 0
+    assert gone(checked(archlint, "exports", *base)) == [("exports/old/c.h5", "one", None)]
+    assert gone(checked(archlint, "models/a.h5", *base)) == [("models/a.h5", "one", None)]
+    assert len(gone(checked(archlint, here, *base))) == 2
+    told = archlint("check", "exports", *base, "-f", "concise").out
+    assert "DRP003 dropout-rate in exports/old/c.h5, at one: the file is gone" in told
+
+    archlint("baseline", "exports", "--select", "DRP003")
+    assert lines(here / "archlint-baseline.json") == [("exports/b.h5", "one"), ("models/a.h5", "one")]
+    archlint("baseline", "exports", "--prune")
+    assert lines(here / "archlint-baseline.json") == [("exports/b.h5", "one"), ("models/a.h5", "one")]
+    archlint("baseline", "--prune")
+    assert lines(here / "archlint-baseline.json") == [("exports/b.h5", "one")]
+
+
+def test_a_link_to_what_is_not_downloaded_is_no_file_that_is_gone(archlint: Archlint, here: Path) -> None:
+    model(here / "a.h5", one=0.9)
+    archlint("baseline", ".", "--select", "DRP003")
+    (here / "a.h5").unlink()
+    (here / "a.h5").symlink_to(".git/annex/objects/a.h5")
+    model(here / "b.h5", one=0.2)
+    assert gone(checked(archlint, ".", "--baseline", "archlint-baseline.json")) == []
+
+
+def test_a_count_that_shrinks_is_told(archlint: Archlint, here: Path, readers: tuple[Rule, ...]) -> None:
+    branched(here / "a.h5", 3)
+    archlint("baseline", "a.h5", "--rules", ".", "--select", "ORG")
+    branched(here / "a.h5", 1)
+    assert archlint("baseline", "--prune", "--rules", ".").out.splitlines() == [
+        "stale: ORG001 wide-layer in a.h5, at drop (2 findings)",
+        "archlint-baseline.json holds 1 finding of 1 file; before, it held 3 findings of 1 file",
+    ]
+
+
+def test_entries_of_rules_that_are_gone_are_stale_and_those_of_a_pack_that_is_not_loaded_are_kept(
+    archlint: Archlint, here: Path
+) -> None:
+    model(here / "a.h5", one=0.9)
+    entries = [
+        Entry(rule=rule, name="old-name", file=file, layer="one", count=1)
+        for file in ("a.h5", "b.h5")
+        for rule in ("DRP999", "ORG001")
+    ]
+    model(here / "b.h5", one=0.2)
+    (here / "archlint-baseline.json").write_text(written(entries, __version__))
+    ran = archlint("check", "a.h5", "--select", "LOS", "--baseline", "archlint-baseline.json", "-f", "concise")
+    assert ran.code == 2
+    assert ran.out.splitlines()[0].startswith(
+        "archlint-baseline.json: error stale entry: DRP999 old-name in a.h5, at one: there is no such rule; run"
+    )
+    assert "ORG001" not in ran.out
+    assert "b.h5" not in ran.out
+    pruned = archlint("baseline", "--prune")
+    assert pruned.out.splitlines() == [
+        "stale: DRP999 old-name in a.h5, at one: there is no such rule",
+        "stale: DRP999 old-name in b.h5, at one: there is no such rule",
+        "archlint-baseline.json holds 2 findings of 2 files; before, it held 4 findings of 2 files",
+        "kept: 2 findings of 2 files by rules ORG, of which none is loaded; "
+        "name their pack with --rules, or delete the lines",
+    ]
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n"], ids=["lf", "crlf"])
+@pytest.mark.parametrize("ancestor", ["", "||||||| base\n" + f"    {LINE}\n".replace("one", "old")], ids=["", "diff3"])
+def test_of_a_conflict_both_sides_are_taken_and_what_is_gone_is_left_out(
+    archlint: Archlint, here: Path, ancestor: str, ends: str
+) -> None:
+    model(here / "a.h5", one=0.9, two=0.2, old=0.9)
+    base = here / "archlint-baseline.json"
+    more = LINE.replace('"count": 1', '"count": 7')
+    text = CONFLICT.replace("=======\n", f"{ancestor}=======\n    {more},\n")
+    base.write_text(text.replace("\n", ends), newline="")
+    refused = checked(archlint, "a.h5", "--baseline", base.name)
+    assert refused.code == 2
+    assert "merge conflict; `archlint baseline --prune -o archlint-baseline.json` takes what both sides" in refused.err
+    pruned = archlint("baseline", "--prune", "-o", base.name)
+    assert pruned.out.splitlines() == [
+        "stale: DRP003 dropout-rate in a.h5, at one (6 findings)",
+        "stale: DRP003 dropout-rate in a.h5, at two",
+        "archlint-baseline.json holds 1 finding of 1 file; before, it held 8 findings of 1 file",
+    ]
+    assert [(held.layer, held.count) for held in read(base).entries] == [("one", 1)]
+
+
+def test_a_conflict_in_a_baseline_of_another_shape_is_left_to_its_user(archlint: Archlint, here: Path) -> None:
+    base = here / "archlint-baseline.json"
+    text = CONFLICT.replace('{"rule": "DRP003",', '{"rule": "DRP003",\n', 1)
+    base.write_text(text)
+    ran = archlint("baseline", "--prune")
+    assert (ran.code, ran.out, base.read_text()) == (2, "", text)
+    assert "has the marks of a merge conflict, and line 6 is not as archlint writes it" in ran.err
+
+
+def test_a_mark_of_byte_order_is_no_matter(tmp_path: Path) -> None:
+    path = tmp_path / "accepted.json"
+    path.write_text(holding(LINE), "utf-8-sig")
+    assert [held.layer for held in read(path).entries] == ["one"]
+
+
+@pytest.mark.parametrize(
+    ("file", "table", "told"),
+    [
+        ("archlint.toml", "", 'now add `baseline = "ci/ours.json"` to archlint.toml, or check with --baseline '),
+        ("pyproject.toml", "[tool.archlint]\n", 'now add `baseline = "ci/ours.json"` to [tool.archlint] in pyproject'),
+        ("archlint.toml", 'baseline = "ci/ours.json"\n', None),
+    ],
+)  # fmt: skip
+def test_after_the_first_baseline_it_is_told_what_to_do_next(
+    archlint: Archlint, here: Path, file: str, table: str, told: str | None
+) -> None:
+    model(here / "a.h5", one=0.9)
+    (here / "ci").mkdir()
+    (here / file).write_text(f'{table}select = ["DRP003"]\n')
+    printed = archlint("baseline", "a.h5", "-o", "ci/ours.json").out.splitlines()
+    assert printed[1:] == [] if told is None else printed[1].startswith(told)
 
 
 def test_the_same_files_give_the_same_baseline_in_several_processes(archlint: Archlint, here: Path) -> None:

@@ -1,12 +1,13 @@
 """The callback that checks a model before it is trained, in Keras 3 and in Keras 2."""
 
+import re
 import sys
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
-from support import FIXTURES
+from support import ENDLESS, FIXTURES
 
 import archlint
 from archlint.keras import Guard
@@ -50,6 +51,17 @@ def fit(model, guard, **options):
 def steps(model):
     """How many it was trained for."""
     return int(model.optimizer.iterations.numpy())
+
+
+def test_a_rule_that_gave_up_is_warned_of_or_raised(library, tmp_path):
+    (tmp_path / "TST001-endless.md").write_text(ENDLESS, "utf-8")
+    model = net(library)
+    [warning] = fit(model, Guard(rules=tmp_path, select="TST"))
+    assert re.search("not wholly checked: .*endless gave up", str(warning.message))
+    assert steps(model) == 4
+    with pytest.raises(archlint.ReadError, match="endless gave up"):
+        fit(model, Guard(rules=tmp_path, select="TST", strict=True))
+    assert steps(model) == 4
 
 
 def test_a_sound_model_is_trained_in_peace(library):
@@ -135,6 +147,20 @@ def test_rules_and_data_are_given_as_to_check(library):
 def test_arguments_of_no_use_are_an_error_at_once(options):
     with pytest.raises(archlint.UsageError):
         Guard(**options)
+
+
+@pytest.mark.parametrize(
+    ("option", "hint"),
+    [
+        ("failon", "did you mean fail_on?"),
+        ("WarnOn", "did you mean warn_on?"),
+        ("selct", "did you mean select?"),
+        ("xyz", "there are fail_on, warn_on, strict, select, ignore, "),
+    ],
+)
+def test_an_argument_that_there_is_not_is_refused(option, hint):
+    with pytest.raises(archlint.UsageError, match=re.escape(f"there is no option {option}; {hint}")):
+        Guard(**{option: "warning"})
 
 
 def test_a_model_that_cannot_be_read_is_trained_all_the_same(library):

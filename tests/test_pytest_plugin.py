@@ -8,7 +8,7 @@ from pathlib import Path
 from shutil import copyfile
 
 import pytest
-from support import FIXTURES
+from support import ENDLESS, FIXTURES
 
 from archlint import check
 
@@ -128,6 +128,13 @@ def test_what_cannot_be_checked_fails_with_a_sentence(test, sentence, project):
     result.stdout.fnmatch_lines([sentence])
 
 
+def test_a_rule_that_gave_up_fails_the_test(project):
+    project.mkdir("pages").joinpath("TST001-endless.md").write_text(ENDLESS, "utf-8")
+    result = outcome(project, "archlint('faulty.h5', rules='pages', select='TST')")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*this rule did not finish*"])
+
+
 def test_a_fault_of_the_function_that_builds_the_model_is_shown_as_its_own(project):
     project.makepyfile(builders="def broken():\n    raise LookupError('no such layer')\n")
     result = outcome(project, "from builders import broken; archlint(broken)")
@@ -170,6 +177,19 @@ def test_fixtures_of_a_whole_session_can_use_it(project):
     )
     project.makepyfile(test_model="def test_model(model):\n    assert model.findings == ()")
     project.runpytest_inprocess(*PLUGINS).assert_outcomes(passed=1)
+
+
+def test_an_option_that_there_is_not_fails_the_test_in_a_sentence(project):
+    ran = outcome(project, 'archlint("faulty.h5", failon="error")')
+    ran.assert_outcomes(failed=1)
+    ran.stdout.fnmatch_lines(["archlint: there is no option failon; did you mean fail_on?"])
+
+
+def test_what_the_baseline_of_the_configuration_holds_fails_no_test(project, archlint):
+    (project.path / "archlint.toml").write_text('baseline = "accepted.json"\n', "utf-8")
+    archlint("baseline", "faulty.h5")
+    outcome(project, 'archlint("faulty.h5")', "--archlint-config=archlint.toml").assert_outcomes(passed=1)
+    outcome(project, 'archlint("faulty.h5")').assert_outcomes(failed=1)
 
 
 def test_what_does_not_use_it_does_not_pay_for_it(project):

@@ -1,9 +1,13 @@
 """`archlint.check`: a model in a file, in bytes or in memory, and what the rules say of it."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
+from inspect import isroutine
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeGuard, Unpack
@@ -12,6 +16,7 @@ import msgspec
 
 from archlint import __version__
 from archlint.api.report import Report
+from archlint.baseline import Baseline, hide, read
 from archlint.config import Project, Projects
 from archlint.errors import ReadError, UsageError
 from archlint.evidence import Evidence, Reading
@@ -19,8 +24,9 @@ from archlint.facts import build
 from archlint.pipeline import check as check_file
 from archlint.readers.live import library_of, read_live
 from archlint.reports import Checked, summarise
-from archlint.rules import Rule, choose, configure, load, run
+from archlint.rules import Rule, run
 from archlint.rules.catalogue import refuse_unknown
+from archlint.selection import chosen_rules, known_rules
 from archlint.suppression import Wish, suppress, wishes
 from archlint.targets import Target, told_apart
 
@@ -39,6 +45,7 @@ Weights = Literal["auto", "always", "never"]
 _TAKEN = (
     "a path, the bytes of a file, a Keras model or an onnx.ModelProto; export a PyTorch model with torch.onnx.export()"
 )
+_OF_THE_COMMAND_LINE = re.compile(r"(?<!\S)--(?=(?:target|data|weights|config)\b)")
 
 
 class Options(TypedDict, total=False):
@@ -78,7 +85,7 @@ def check(
         weights: whether the numbers of the weights are looked at; `auto`, the default: if they are 256 MiB or less.
         preview: whether rules in preview speak, too.
         config: a configuration file, which the other arguments add to or go before, as they do on the command line.
-            None is looked for.
+            None is looked for. What the baseline that it names holds of a file is hidden.
 
     Raises:
         ReadError: the model cannot be read; the sentence names it.
@@ -111,18 +118,23 @@ class Linter:
         """As the options of `check` say.
 
         Raises:
-            UsageError: one of them or the configuration names nothing, or the data is of no use.
+            UsageError: one of them or the configuration names nothing, there is no such option, or the data is of no
+                use.
         """
+        refuse_unknown_options(options)
+        with _in_python():
+            return cls._of(options)
+
+    @classmethod
+    def _of(cls, options: Options) -> "Linter":
         data = options.get("data")
-        runtime, columns = told_apart(_words(options.get("target")), data=data is not None)
+        runtime, columns = told_apart(_words(options, "target"), data=data is not None)
         project = _project(options, runtime)
-        settings, known = project.settings, load([Path(place) for place in project.settings.rules])
-        refuse_unknown(known, (*_words(options.get("select")), *_words(options.get("ignore"))))
+        settings, known = project.settings, known_rules(project)
+        refuse_unknown(known, (*_words(options, "select"), *_words(options, "ignore")))
         dataset = None if data is None else _dataset(data, columns)
         evidence = Evidence(settings.target, settings.weights, dataset, budget=settings.weight_bytes)
-        with _named(project):
-            rules = configure(known, settings.options, settings.severity)
-        linter = cls(project, rules, wishes(settings.ignored_findings, known, project.name), evidence)
+        linter = cls(project, known, wishes(settings.ignored_findings, known, project.name), evidence)
         linter.rules_for(None)
         return linter
 
@@ -130,12 +142,19 @@ class Linter:
         """The rules that judge a file; without a path, a model that is in no file.
 
         Raises:
-            UsageError: the configuration names a rule that there is not.
+            UsageError: the configuration names a rule that there is not, or no rule is left.
         """
-        settings = self.project.settings
-        ignored = () if path is None else self.project.ignored_rules_for(path)
-        with _named(self.project):
-            return choose(self.known, settings.select, (*settings.ignored_rules, *ignored), settings.preview)
+        return chosen_rules(self.project, self.known, () if path is None else self.project.ignored_rules_for(path))
+
+    @cached_property
+    def baseline(self) -> Baseline | None:
+        """The findings in files that the configuration has accepted.
+
+        Raises:
+            UsageError: the baseline is none, or cannot be read.
+        """
+        path = self.project.settings.baseline
+        return None if path is None else read(Path(path))
 
     def report(self, model: object) -> Report:
         """What the rules say of a model; raises as `check` does."""
@@ -146,16 +165,37 @@ class Linter:
             raise ReadError(f"{checked.path}: {checked.error}")
         named = checked.path if path is None else self.project.relative(path)
         shown, _ = suppress(checked, self.wishes, named)
+        if path is not None and self.baseline:
+            shown = hide(shown, self.baseline, self.baseline.place(path))
         return Report.of(summarise((shown,), len(rules), __version__, self.evidence.data))
 
 
+def refuse_unknown_options(given: Iterable[str], others: Sequence[str] = ()) -> None:
+    """Refuse an option that `check` does not take, and the caller neither.
+
+    Args:
+        given: the names of the options.
+        others: those that the caller takes besides.
+
+    Raises:
+        UsageError: there is no such option.
+    """
+    known = [*others, *Options.__annotations__]
+    for name in given:
+        if name not in known:
+            close = [one for one in known if one.replace("_", "") == name.replace("_", "").lower()]
+            meant = close or get_close_matches(name, known, 1)
+            hint = f"; did you mean {meant[0]}?" if meant else f"; there are {', '.join(known)}"
+            raise UsageError(f"there is no option {name}{hint}")
+
+
 @contextmanager
-def _named(project: Project) -> Iterator[None]:
-    """Lets an error name the configuration, if there is one."""
+def _in_python() -> Iterator[None]:
+    """Lets an error speak of arguments where the command line has options."""
     try:
         yield
     except UsageError as error:
-        raise UsageError(f"{project.name}: {error}" if project.source else str(error)) from error
+        raise UsageError(_OF_THE_COMMAND_LINE.sub("", str(error))) from error
 
 
 def _project(options: Options, runtime: Target | None) -> Project:
@@ -163,14 +203,14 @@ def _project(options: Options, runtime: Target | None) -> Project:
     if weights is not None and weights not in [*Reading]:
         raise UsageError(f"weights={weights!r} is none of {', '.join(Reading)}")
     overrides = {
-        "select": _words(options.get("select")),
-        "ignore": _words(options.get("ignore")),
+        "select": _words(options, "select"),
+        "ignore": _words(options, "ignore"),
         "rules": _places(options.get("rules")),
         "target": runtime,
         "weights": weights and Reading(weights),
         "preview": options.get("preview"),
     }
-    files = [] if config is None else [os.fspath(config)]
+    files = [] if config is None else [_config_file(config)]
     return Projects(files, isolated=not files, overrides=overrides).of("")
 
 
@@ -183,7 +223,15 @@ def _checked(model: object, rules: Sequence[Rule], evidence: Evidence) -> Checke
         return _live(model, library, rules, evidence)
     if _is_onnx(model):
         return _of_bytes(_serialized(model), f"<model {model.graph.name!r}>", rules, evidence)
+    if isroutine(model) or isinstance(model, type):
+        raise UsageError(f"archlint.check takes a model; call what builds it: archlint.check({_called(model)})")
     raise UsageError(f"archlint.check takes {_TAKEN}. Received: {type(model).__name__}")
+
+
+def _called(builder: object) -> str:
+    """The call of a function or class, as code."""
+    name = getattr(builder, "__name__", "")
+    return f"{name}()" if name.isidentifier() else "build()"
 
 
 def _live(model: Any, library: str, rules: Sequence[Rule], evidence: Evidence) -> Checked:
@@ -206,14 +254,30 @@ def _of_bytes(
         return msgspec.structs.replace(check_file(file, rules, evidence), path=path)
 
 
-def _words(given: Words | None) -> list[str]:
-    listed = [given] if isinstance(given, str) else given or ()
+def _words(options: Options, name: Literal["select", "ignore", "target"]) -> list[str]:
+    given = options.get(name)
+    listed = [given] if isinstance(given, str) else () if given is None else given
+    if not isinstance(listed, Iterable) or not all(isinstance(text, str) for text in listed):
+        raise UsageError(f"{name} takes names: a list of them, or one text with commas. Received: {given!r}")
     return [word.strip() for text in listed for word in text.split(",") if word.strip()]
 
 
 def _places(given: Place | Sequence[Place] | None) -> list[Path]:
-    listed = [given] if isinstance(given, str | os.PathLike) else given or ()
+    listed = [given] if isinstance(given, str | os.PathLike) else () if given is None else given
+    if not isinstance(listed, Iterable) or not all(isinstance(place, str | os.PathLike) for place in listed):
+        raise UsageError(f"rules takes the path of a page or a folder, or a list of them. Received: {given!r}")
     return [Path(place) for place in listed]
+
+
+def _config_file(given: object) -> str:
+    if not isinstance(given, str | os.PathLike):
+        raise UsageError(
+            f"config takes the path of a configuration, such as archlint.toml. Received: {type(given).__name__}; "
+            "what is stated in code is an argument of its own"
+        )
+    if not os.path.lexists(given):
+        raise UsageError(f"config={os.fspath(given)!r}: there is no such file; check the path")
+    return os.fsdecode(given)
 
 
 def _dataset(given: Data, columns: Sequence[str]) -> "Dataset":

@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from archlint.errors import ArchlintError, UsageError
+from archlint.errors import ArchlintError, ReadError, UsageError
 from archlint.reports import contract
 from archlint.reports.full import render, rich_text
 from archlint.reports.sentences import gravest
 from archlint.reports.text import PIPE_WIDTH, safe_text
-from archlint.reports.wording import checked_with, verdict
-from archlint.rules.finding import Finding
+from archlint.reports.wording import checked_with, gave_up, verdict
+from archlint.rules.finding import Finding, NotChecked
 from archlint.rules.rule import SEVERITIES, Level, at_least
 
 if TYPE_CHECKING:
@@ -44,6 +44,11 @@ class Report(contract.Report, frozen=True, kw_only=True, omit_defaults=True):
         """Those of all files, in order."""
         return tuple(finding for file in self.files for finding in file.findings)
 
+    @property
+    def unfinished(self) -> tuple[NotChecked, ...]:
+        """The rules that had their facts and gave up: there may be more than was found."""
+        return tuple(rule for file in self.files for rule in gave_up(file))
+
     def at_least(self, severity: Level) -> tuple[Finding, ...]:
         """The findings of this severity and graver ones; of `never` none.
 
@@ -54,14 +59,18 @@ class Report(contract.Report, frozen=True, kw_only=True, omit_defaults=True):
         return tuple(finding for finding in self.findings if finding.severity in grave)
 
     def raise_for(self, severity: Level = "warning") -> None:
-        """Raise `FindingsError` if there is a finding of this severity or a graver one; with `never`, do nothing.
+        """Raise `FindingsError` if there is a finding of this severity or a graver one; with `never` there is none.
 
         Raises:
+            ReadError: there is none, but a rule gave up.
             UsageError: there is no such severity.
         """
+        where = safe_text(self.files[0].path if len(self.files) == 1 else f"{len(self.files):,} files")
         if grave := self.at_least(severity):
-            where = self.files[0].path if len(self.files) == 1 else f"{len(self.files):,} files"
-            raise FindingsError(gravest(f"{safe_text(where)}: {verdict(self.summary)}", grave), self)
+            raise FindingsError(gravest(f"{where}: {verdict(self.summary)}", grave), self)
+        for rule in self.unfinished:
+            why = f"{rule.name} gave up: {safe_text(rule.why)}"
+            raise ReadError(f"{where}: {why}; leave the rule out with ignore={rule.code!r}")
 
     def __str__(self) -> str:
         """As `archlint check` prints it to a file."""

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from archlint.cli import configure, inspect, judge, pages, ratchet
+from archlint.cli import configure, inspect, judge, pages, ratchet, verify
 
 app = typer.Typer(
     name="archlint",
@@ -18,6 +18,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("check")(judge.check)
+app.command("verify")(verify.verify)
 app.command("baseline")(ratchet.baseline)
 app.command("rule")(pages.rule)
 app.command("rules")(pages.rules)

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -26,9 +26,18 @@ from archlint.cli.options import (
 from archlint.cli.outputs import Detail, Formats, OutputFile, outputs, write
 
 if TYPE_CHECKING:
-    from archlint.cli.run import Subject
+    from archlint.cli.run import Plan, Subject
+    from archlint.lab.events import Request
     from archlint.reports import Checked, Report
+    from archlint.rules.finding import Finding
     from archlint.rules.rule import Level
+
+
+class Trying(StrEnum):
+    """How much is tried; as `archlint.lab.events.Level`, whose import takes time that a check without it does not."""
+
+    probe = "probe"
+    train = "train"
 
 
 class FailOn(StrEnum):
@@ -66,6 +75,19 @@ def check(
         bool | None,
         typer.Option("--strict", help="Exit with 1 if an entry of ignore in a configuration hides nothing."),
     ] = None,
+    verify: Annotated[
+        bool,
+        typer.Option(
+            "--verify", help="Put findings to the test, too; as archlint verify does, with --level and --budget."
+        ),
+    ] = False,
+    level: Annotated[Trying, typer.Option(help="With --verify: what to try. train needs --data.")] = Trying.probe,
+    budget: Annotated[
+        str, typer.Option(metavar="TIME", help="With --verify: how long to train for each file: 120s, 2m, 1h.")
+    ] = "120s",
+    require_proof: Annotated[
+        bool, typer.Option("--require-proof", help="With --verify: only confirmed findings make the exit code 1.")
+    ] = False,
     config: Config = None,
     isolated: Isolated = False,
     jobs: Jobs = None,
@@ -102,6 +124,7 @@ def check(
     from archlint.reports import summarise
 
     places = outputs(format, output_file)
+    wished = _wished(verify, level, budget, require_proof)
     plan = Plan(
         Asked(
             paths=paths,
@@ -128,24 +151,69 @@ def check(
         _show(subjects, show_settings)
         return
     heard = without_ignored(plan, subjects, tuple(checked(subjects, jobs)))
-    files, stale = without_known(subjects, heard.files)
+    files, stale = without_known(plan, subjects, heard.files)
+    tried = _tried(plan, subjects, files, wished, quiet)
     ran = plan.rules_of(subjects)
-    report = summarise(files, len(ran), __version__, plan.data, heard.unused, stale)
+    report = summarise(tried.files, len(ran), __version__, plan.data, heard.unused, stale)
     write(report, ran, places, Detail(statistics, quiet, verbose))
     if not subjects:
         sys.stderr.write("archlint: every file that was named is excluded, so nothing was checked\n")
-    raise typer.Exit(0 if exit_zero and not _undone(report) else exit_code(report, subjects))
+    sys.stderr.writelines(f"archlint: {sentence}\n" for sentence in tried.stopped)
+    if tried.stopped:
+        raise typer.Exit(2)
+    code = exit_code(report, subjects, require_proof=require_proof)
+    raise typer.Exit(0 if exit_zero and not _undone(report) else code)
 
 
-def exit_code(report: "Report", subjects: "Sequence[Subject]") -> int:
+class Tried(NamedTuple):
+    """The files once their findings were put to the test, if that was asked for, and why the lab could not do it."""
+
+    files: "Sequence[Checked]"
+    stopped: "Sequence[str]" = ()
+
+
+def _wished(verify: bool, level: Trying, budget: str, require_proof: bool) -> "Request | None":
+    """What to ask of the lab.
+
+    Raises:
+        UsageError: proof is required and nothing tried, or TensorFlow is missing.
+    """
+    if not verify:
+        if require_proof:
+            from archlint.errors import UsageError
+
+            raise UsageError("--require-proof without --verify would let nothing fail; add --verify")
+        return None
+    from archlint.cli.trials import duration, see_that_it_can_be_done
+    from archlint.lab.events import Level as Trial
+    from archlint.lab.events import Request
+
+    see_that_it_can_be_done()
+    return Request(path="", rules=(), level=Trial(level), budget=duration(budget))
+
+
+def _tried(
+    plan: "Plan", subjects: "Sequence[Subject]", files: "Sequence[Checked]", wished: "Request | None", quiet: bool
+) -> Tried:
+    if wished is None:
+        return Tried(files)
+    from archlint.cli.trials import all_tested, failures, interruptible
+
+    with interruptible("nothing was reported"):
+        outcomes = all_tested(plan, subjects, files, wished, quiet)
+    return Tried([outcome.file for outcome in outcomes], failures(outcomes))
+
+
+def exit_code(report: "Report", subjects: "Sequence[Subject]", *, require_proof: bool = False) -> int:
     """2 if something could not be checked or is out of date, else 1 if a finding is grave enough, else 0.
 
-    Each file fails by the `fail-on` of its own configuration, and an entry that is unused by `strict`.
+    Each file fails by the `fail-on` of its own configuration, and an entry that is unused by `strict`. With
+    `require_proof`, findings that were not confirmed are not grave.
     """
     if _undone(report):
         return 2
     levels = [subject.project.settings.fail_on for subject in subjects]
-    grave = any(_fails(file, level) for file, level in zip(report.files, levels, strict=True))
+    grave = any(_fails(file, level, require_proof) for file, level in zip(report.files, levels, strict=True))
     strict = {subject.project.name for subject in subjects if subject.project.settings.strict}
     return 1 if grave or any(entry.config in strict for entry in report.unused) else 0
 
@@ -156,10 +224,15 @@ def _undone(report: "Report") -> bool:
     return bool(report.summary.failed or given_up or report.stale)
 
 
-def _fails(file: "Checked", level: "Level") -> bool:
+def _fails(file: "Checked", level: "Level", require_proof: bool) -> bool:
     from archlint.rules.rule import at_least
 
-    return any(finding.severity in at_least(level) for finding in file.findings)
+    counting = [one for one in file.findings if not require_proof or _is_proved(one)]
+    return any(finding.severity in at_least(level) for finding in counting)
+
+
+def _is_proved(finding: "Finding") -> bool:
+    return finding.verdict is not None and finding.verdict.outcome == "confirmed"
 
 
 def _show(subjects: "Iterable[Subject]", settings: bool) -> None:

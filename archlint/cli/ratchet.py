@@ -24,11 +24,11 @@ from archlint.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from archlint.baseline import Baseline, Entry
+    from archlint.baseline import Baseline, Entry, Run
     from archlint.cli.run import Asked, Plan, Subject
     from archlint.config import Project
-    from archlint.judged import Judged
     from archlint.reports import Checked
+    from archlint.reports.contract import Stale
 
 
 def baseline(
@@ -49,7 +49,7 @@ def baseline(
         ),
     ] = None,
     prune: Annotated[
-        bool, typer.Option("--prune", help="Only take out what is no longer there; accept nothing new.")
+        bool, typer.Option("--prune", help="Only take out what is no longer there, or move it to its new name.")
     ] = False,
     select: Select = None,
     ignore: Ignore = None,
@@ -64,10 +64,11 @@ def baseline(
     isolated: Isolated = False,
     jobs: Jobs = None,
 ) -> None:
-    """Accept what is found in model files: write it down, so that check --baseline only reports what is new.
+    """Accept what is found in model files: write it down, so that check only reports what is new.
 
     Where there is a baseline already, what is found in these files takes the place of what it held of them; entries
-    about other files stay unless these are gone, and so do those about rules that did not run.
+    about other files stay unless these are gone from a folder that is named, and so do those about rules that did not
+    run. With --prune, entries of which the layer or the file has another name follow it.
 
     Exit codes: 0 written, 2 something could not be checked, and nothing was written.
     """
@@ -80,7 +81,7 @@ def baseline(
         paths=paths or (), config=config or (), isolated=isolated, overrides=settings, targets=target or (), data=data
     )
     if prune:
-        _prune(_with_paths(asked, output_file), output_file, jobs)
+        _prune(asked, output_file, jobs)
     else:
         _accept(asked, output_file, jobs)
 
@@ -88,6 +89,7 @@ def baseline(
 def _accept(asked: "Asked", named: Path | None, jobs: int | None) -> None:
     """Write what is found, over what there is."""
     from archlint.baseline import Baseline, read, renewed
+    from archlint.cli.known import run_of
     from archlint.cli.run import Plan
     from archlint.errors import UsageError
 
@@ -99,34 +101,66 @@ def _accept(asked: "Asked", named: Path | None, jobs: int | None) -> None:
         raise UsageError("every file that was named is excluded, so there is nothing to accept; name others")
     path = named or _configured({subject.project for subject in subjects})
     before = read(path) if path.exists() else Baseline(path, ())
-    _write(before, renewed(before, _judged(plan, subjects, jobs, before)))
+    files = _found(plan, subjects, jobs)
+    _refuse_parts(files, path)
+    run = run_of(plan, before, subjects, files)
+    _write(before, renewed(before, run), run)
+    _tell_what_to_do_next(path, subjects)
 
 
 def _prune(asked: "Asked", named: Path | None, jobs: int | None) -> None:
-    """Take out what is stale, and say what it is."""
+    """Take out what is stale, follow what was renamed, and say what it is."""
     from archlint.baseline import hide, pruned, read, stale
+    from archlint.cli.known import run_of
     from archlint.cli.run import Plan
+
+    plan = Plan(_with_paths(asked, named))
+    subjects = plan.subjects() if plan.asked.paths else ()
+    path = named or _configured({subject.project for subject in subjects if asked.paths} or {_here(asked)})
+    before = read(path, both_sides=True)
+    places = [before.place(subject.path) for subject in subjects]
+    files = [hide(file, before, at) for at, file in zip(places, _found(plan, subjects, jobs), strict=True)]
+    _refuse_parts((file for at, file in zip(places, files, strict=True) if asked.paths or at in before.files), path)
+    run = run_of(plan, before, subjects, files)
+    if not asked.paths:
+        run = replace(run, meets=lambda _file: True)
+    outdated = stale(before, run)
+    for entry in outdated:
+        typer.echo(_outcome(entry))
+    if not outdated:
+        typer.echo("nothing is stale here; where a check says so, repeat its options (--target, --rules …)")
+    _write(before, pruned(before, run), run)
+
+
+def _outcome(entry: "Stale") -> str:
+    """What has become of an entry."""
+    from msgspec.structs import replace as changed
+
+    from archlint.reports.text import safe_text
     from archlint.reports.wording import stale_entry
 
-    plan = Plan(asked)
-    subjects = plan.subjects() if asked.paths else ()
-    before = read(named or _configured({subject.project for subject in subjects} or {_here(asked)}))
-    judged = _judged(plan, subjects, jobs, before)
-    new = [replace(file, checked=hide(file.checked, before, file.path)) for file in judged]
-    for entry in stale(before, new):
-        typer.echo(f"stale: {stale_entry(entry)}")
-    _write(before, pruned(before, new))
+    if entry.renamed is None:
+        return f"stale: {stale_entry(entry)}"
+    return f"moved: {stale_entry(changed(entry, renamed=None, gone=None))} -> {safe_text(entry.renamed)}"
 
 
 def _with_paths(asked: "Asked", named: Path | None) -> "Asked":
-    """What was asked for, about the files that the baseline names if it does not say about which."""
-    from archlint.baseline import read
+    """What was asked for; if it does not say about which files, about those that the baseline names.
+
+    Where one of them is gone, it is looked for among all files that the configuration governs.
+    """
+    from archlint.baseline import NAME, read
+    from archlint.cli.run import Plan
 
     if asked.paths:
         return asked
-    held = read(named or _configured({_here(asked)}))
-    files = (held.folder / file for file in sorted(held.files))
-    return replace(asked, paths=[str(file) for file in files if file.exists()])
+    here = _here(asked)
+    held = read(named or _configured({here}), both_sides=True)
+    paths = [str(held.folder / file) for file in sorted(held.files - held.missing)]
+    if held.missing:
+        plan = Plan(replace(asked, targets=(), data=None))
+        paths += [str(here.root / file) for file in sorted(plan.governed(plan.projects.of(NAME)))]
+    return replace(asked, paths=paths)
 
 
 def _here(asked: "Asked") -> "Project":
@@ -149,22 +183,16 @@ def _configured(projects: "Collection[Project]") -> Path:
     return Path(as_named(Path(named[0])))
 
 
-def _judged(plan: "Plan", subjects: "Sequence[Subject]", jobs: int | None, baseline: "Baseline") -> "list[Judged]":
-    """The files with all that is found in them and not hidden by a configuration.
-
-    Raises:
-        ReadError: some could not be checked to the end.
-    """
+def _found(plan: "Plan", subjects: "Sequence[Subject]", jobs: int | None) -> "tuple[Checked, ...]":
+    """The files with all that is found in them and not hidden by a configuration."""
     from archlint.cli.ignored import without_ignored
     from archlint.cli.run import checked
 
-    files = without_ignored(plan, subjects, tuple(checked(subjects, jobs))).files
-    _refuse_parts(files, baseline.path)
-    return [subject.judged(file, baseline.place(subject.path)) for subject, file in zip(subjects, files, strict=True)]
+    return without_ignored(plan, subjects, tuple(checked(subjects, jobs))).files
 
 
 def _refuse_parts(files: "Iterable[Checked]", path: Path) -> None:
-    """Write nothing where there may be more than was found."""
+    """ReadError where there may be more than was found: nothing is to be written then."""
     from archlint.errors import ReadError
     from archlint.reports.text import safe_text
 
@@ -184,8 +212,8 @@ def _failures(file: "Checked") -> "Iterator[str]":
             yield f"{rule.name} gave up: {rule.why}; leave the rule out with --ignore {rule.code}"
 
 
-def _write(before: "Baseline", entries: "Sequence[Entry]") -> None:
-    """Write the baseline, and say how much it holds."""
+def _write(before: "Baseline", entries: "Sequence[Entry]", run: "Run") -> None:
+    """Write the baseline, and say how much it holds, and what of it nobody can judge."""
     from archlint import __version__
     from archlint.baseline import written
     from archlint.cli.outputs import opened
@@ -195,6 +223,31 @@ def _write(before: "Baseline", entries: "Sequence[Entry]") -> None:
         stream.write(written(entries, __version__))
     known = f"; before, it held {_counted(before.entries)}" if before.entries else ""
     typer.echo(escaped(f"{before.path} holds {_counted(entries)}{known}"))
+    foreign = [entry for entry in entries if run.codes and entry.rule[:3] not in run.families]
+    for family in sorted({entry.rule[:3] for entry in foreign}):
+        count = _counted([entry for entry in foreign if entry.rule.startswith(family)])
+        advice = "name their pack with --rules, or delete the lines"
+        typer.echo(f"kept: {count} by rules {family}, of which none is loaded; {advice}")
+
+
+def _tell_what_to_do_next(path: Path, subjects: "Iterable[Subject]") -> None:
+    """Say how check learns of the baseline, if a configuration does not name it."""
+    from archlint.config import toml
+    from archlint.paths import as_named
+    from archlint.reports.text import escaped
+
+    project = next((one.project for one in subjects if not _names(one.project, path)), None)
+    if project is None:
+        return
+    line = f"baseline = {toml.value(project.relative(str(path)))}"
+    file = as_named(project.source) if project.source else "archlint.toml"
+    table = "[tool.archlint] in " if file.endswith("pyproject.toml") else ""
+    typer.echo(escaped(f"now add `{line}` to {table}{file}, or check with --baseline {path}"))
+
+
+def _names(project: "Project", path: Path) -> bool:
+    stated = project.settings.baseline
+    return stated is not None and Path(stated).resolve() == path.resolve()
 
 
 def _counted(entries: "Sequence[Entry]") -> str:

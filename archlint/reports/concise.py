@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from archlint.reports.contract import Checked, Report
 from archlint.reports.full import STYLES
 from archlint.reports.text import Line, Span, line, safe_text
-from archlint.reports.wording import gave_up, prune, stale_entry, unused_entry
+from archlint.reports.wording import found_out, gave_up, prune, stale_entry, unused_entry
 from archlint.rules.finding import Finding
 
 
@@ -30,7 +30,8 @@ def _file(file: Checked) -> Iterator[Line]:
 
 def one(path: str, finding: Finding) -> Line:
     """A finding in a line."""
-    text = f" {finding.code} {finding.name}: {safe_text(finding.message)}"
+    proof = found_out([finding])
+    text = f" {finding.code} {finding.name}: {safe_text(finding.message)}{f'; tried: {proof}' if proof else ''}"
     return _said(path, finding.severity, text, finding.layer)
 
 

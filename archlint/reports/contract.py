@@ -13,12 +13,14 @@ layers, stage, whether it is trained, null where that is not known; of ONNX also
 were lifted, that is understood; null if failed), how many `rules` could judge it,
 `findings` and `not_checked`, whose fields are those of `archlint.rules.finding`, and `suppressed`: findings that the
 user asked not to hear of, each with `by` ("ignore": an entry of the configuration; "baseline") and, of an entry, `why`.
+A finding that was put to the test (`--verify`) has a `verdict`; its severity is what it is after that.
 SUMMARY: how many `files` were `checked` and `failed`, `rules` run, `errors`, `warnings` and `advice` found, and how
 many findings are `suppressed`.
 
 Only where there are any: `unused`, entries of a configuration (`config`, `rule`, `file`, `layer`, `why`) that hid
-nothing in the files that were checked; `stale`, entries of a baseline (`baseline`, `rule`, `file`, `layer`) of which
-the model is cured, with `renamed`, the file or layer that now has the same fault, if there is just one.
+nothing in the files that were checked; `stale`, entries of a baseline (`baseline`, `rule`, its `name`, `file`, `layer`)
+of which the model is cured, with `count`, how many of its findings are gone, `renamed`, the file or layer that now has
+the same fault, if there is just one, and `gone`, if more is gone than the fault ("file" or "rule"; else null).
 """
 
 from collections import Counter
@@ -82,9 +84,12 @@ class Stale(msgspec.Struct, frozen=True, kw_only=True):
 
     baseline: str
     rule: str
+    name: str | None = None
     file: str
     layer: str | None
+    count: int = 1
     renamed: str | None = None
+    gone: Literal["file", "rule"] | None = None
 
 
 class Checked(msgspec.Struct, frozen=True, kw_only=True):

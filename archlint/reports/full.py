@@ -15,6 +15,7 @@ from archlint.reports.wording import (
     blocks,
     checked_with,
     counted,
+    found_out,
     gave_up,
     hidden_by,
     lacking,
@@ -22,9 +23,11 @@ from archlint.reports.wording import (
     listed,
     message,
     not_understood,
+    outcome,
     prune,
     reasons,
     stale_entry,
+    tried,
     unused_entry,
 )
 from archlint.rules.finding import Finding, NotChecked
@@ -34,6 +37,14 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 STYLES = {"error": "bold red", "warning": "bold yellow", "advice": "bold cyan"}
+OUTCOMES = {
+    "confirmed": "bold",
+    "mechanism only": "green",
+    "remedy refuted": "bold magenta",
+    "refuted": "green",
+    "undecided": "dim",
+}
+"""Styles of what was shown: what stands out is what is true."""
 _ROOMY = 60
 """From this width on, texts begin behind the column of the severities."""
 _ENTRIES = 10
@@ -91,9 +102,11 @@ def _unjudged(unjudged: NotChecked, width: int) -> Iterator[Line]:
 
 def _block(block: Sequence[Finding], width: int, verbose: bool) -> Iterator[Line]:
     first = block[0]
-    yield _head(first.severity, STYLES[first.severity], first.name, first.code)
+    yield _head(first.severity, STYLES[first.severity], first.name, first.code, outcome(first))
     yield from _labelled("at", at(layers(block), verbose), width, "bold")
     yield from _labelled("", message(block), width)
+    if proof := found_out(block):
+        yield from _labelled("tried", proof, width)
     yield from _labelled("fix", safe_text(first.advice), width)
     if first.fix:
         yield from _labelled("", safe_text(first.fix), width, "green")
@@ -113,8 +126,10 @@ def _suppressed(suppressed: Sequence[Suppressed], width: int) -> Iterator[Line]:
             yield ()
 
 
-def _head(word: str, style: str, name: str, code: str) -> Line:
-    return line(Span(f"{word:>7}  ", style), Span(name, "bold"), Span(f"  {code}", "dim"))
+def _head(word: str, style: str, name: str, code: str, said: str | None = None) -> Line:
+    """The rule, and what was shown of what it says."""
+    proof = [Span(f"  {said}", OUTCOMES[said.partition(",")[0]])] if said else []
+    return line(Span(f"{word:>7}  ", style), Span(name, "bold"), Span(f"  {code}", "dim"), *proof)
 
 
 def _labelled(label: str, text: str, width: int, style: str = "") -> Iterator[Line]:
@@ -186,7 +201,11 @@ def _counts(report: Report, width: int) -> Iterator[Line]:
 
 def _remarks(report: Report, width: int, verbose: bool) -> Iterator[Line]:
     """What the verdict rests on: the data, and what could be looked at."""
-    remarks = [("training data", _data(report.data)), ("not understood", not_understood(report.files))]
+    remarks = [
+        ("training data", _data(report.data)),
+        ("tried", tried(report)),
+        ("not understood", not_understood(report.files)),
+    ]
     brief = lacking(report)
     if brief and not verbose:
         remarks.append(("not checked", f"{brief}; -v names them"))

@@ -16,6 +16,7 @@ from archlint.reports.wording import (
     at,
     blocks,
     conclusion,
+    found_out,
     gave_up,
     lacking,
     layers,
@@ -89,7 +90,9 @@ def _given_up(file: Checked) -> Iterator[Annotation]:
 
 def _finding(path: str, block: Sequence[Finding]) -> Annotation:
     first = block[0]
-    lines = [message(block), f"fix: {safe_text(first.advice)}", safe_text(first.fix or "")]
+    proof = found_out(block)
+    tried = f"tried: {proof}" if proof else ""
+    lines = [message(block), tried, f"fix: {safe_text(first.advice)}", safe_text(first.fix or "")]
     title = f"{first.name} ({first.code}) at {at(layers(block))}"
     return Annotation(_LEVELS[first.severity], path, title, "\n".join(filter(None, lines)))
 

@@ -16,6 +16,7 @@ from archlint.reports.wording import (
     about,
     blocks,
     checked_with,
+    found_out,
     gave_up,
     hidden_by,
     in_file,
@@ -24,9 +25,11 @@ from archlint.reports.wording import (
     listed,
     message,
     not_understood,
+    outcome,
     prune,
     reasons,
     stale_entry,
+    tried,
     unused_entry,
     verdict,
 )
@@ -109,7 +112,8 @@ def _rested_on(report: Report) -> str:
     """What was checked, with what and by whom."""
     hidden = f", {plural(report.summary.suppressed, 'finding')} suppressed" if report.summary.suppressed else ""
     data = f", training data {safe_text(report.data.name)}" if report.data else ""
-    return f"{checked_with(report)}{hidden}{data} · archlint {report.tool.version}"
+    trials = f", tried {tried(report)}" if tried(report) else ""
+    return f"{checked_with(report)}{hidden}{data}{trials} · archlint {report.tool.version}"
 
 
 def _table(files: Sequence[Checked]) -> Iterator[str]:
@@ -142,8 +146,10 @@ def _finding(block: Sequence[Finding], explained: frozenset[str]) -> str:
     first = block[0]
     name = f'<a href="#{first.code}">{_text(first.name)}</a>' if first.code in explained else _text(first.name)
     fix = f"<pre><code>{_text(first.fix)}</code></pre>" if first.fix else ""
-    said = f"{_at(block)}<p>{_text(message(block))}</p><p>fix: {_text(first.advice)}</p>{fix}"
-    return _article(first.severity, first.severity, f"{name} <small>{first.code}</small>", said)
+    said, proof = outcome(first), found_out(block)
+    shown = f"<p>tried: <strong>{_text(said)}</strong>. {_text(proof)}</p>" if said and proof else ""
+    text = f"{_at(block)}<p>{_text(message(block))}</p>{shown}<p>fix: {_text(first.advice)}</p>{fix}"
+    return _article(first.severity, first.severity, f"{name} <small>{first.code}</small>", text)
 
 
 def _article(style: str, word: str, title: str, text: str) -> str:

@@ -13,6 +13,7 @@ from archlint.reports.wording import (
     about,
     blocks,
     checked_with,
+    found_out,
     gave_up,
     in_file,
     lacking,
@@ -20,9 +21,11 @@ from archlint.reports.wording import (
     listed,
     message,
     not_understood,
+    outcome,
     prune,
     reasons,
     stale_entry,
+    tried,
     unused_entry,
     verdict,
 )
@@ -89,6 +92,8 @@ def _head(report: Report) -> Iterator[str]:
     yield f"## archlint: {verdict(report.summary)}\n\n{checked_with(report)}"
     if report.summary.suppressed:
         yield f", {plural(report.summary.suppressed, 'finding')} suppressed"
+    if remark := tried(report):
+        yield f". Tried {remark}"
     yield ".\n\n"
 
 
@@ -156,8 +161,10 @@ def _item(block: Sequence[Finding]) -> str:
     first = block[0]
     named = listed([code(layer) for layer in layers(block)]) or "the model"
     fix = f"<br>{code(first.fix)}" if first.fix else ""
+    said, proof = outcome(first), found_out(block)
+    shown = f"<br>tried: **{said}**. {prose(proof)}" if said and proof else ""
     return (
-        f"- **{first.severity}** {prose(first.name)} ({first.code}) at {named}<br>{prose(message(block))}"
+        f"- **{first.severity}** {prose(first.name)} ({first.code}) at {named}<br>{prose(message(block))}{shown}"
         f"<br>fix: {prose(first.advice)}{fix}\n"
     )
 

@@ -7,10 +7,12 @@ from archlint.rules.finding import Finding, NotChecked
 
 
 def told(finding: Finding) -> str:
-    """What is wrong and what to do; the layer in front if the message does not name it."""
+    """What is wrong, what trying it has shown, and what to do; the layer in front if the message does not name it."""
     unnamed = finding.layer is not None and finding.layer not in finding.message
     layer = f"{safe_text(finding.layer or '')}: " if unnamed else ""
-    return f"{layer}{safe_text(finding.message)}; fix: {safe_text(finding.advice)}"
+    proof = wording.found_out([finding])
+    tried = f"; tried: {proof}" if proof else ""
+    return f"{layer}{safe_text(finding.message)}{tried}; fix: {safe_text(finding.advice)}"
 
 
 def gave_up(rule: NotChecked) -> str:

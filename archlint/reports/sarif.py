@@ -11,6 +11,8 @@ from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
+
 from archlint.evidence import NO_DATA
 from archlint.reports import remarks
 from archlint.reports.contract import Checked, Report, Suppressed
@@ -18,7 +20,7 @@ from archlint.reports.machine import encode
 from archlint.reports.places import identities, relative
 from archlint.reports.text import escaped, safe_text
 from archlint.reports.wording import gave_up, hidden_by
-from archlint.rules.finding import Finding, NotChecked
+from archlint.rules.finding import Finding, NotChecked, Proof
 from archlint.rules.rule import Rule
 from archlint.rules.template import plural
 
@@ -94,6 +96,7 @@ def _results(file: Checked, places: Mapping[str, int], compared: bool) -> Iterat
 
 def _result(finding: Finding, place: int, location: Json, identity: str) -> Json:
     evidence = {name: escaped(value) if isinstance(value, str) else value for name, value in finding.evidence.items()}
+    properties = {"evidence": evidence} | ({"fix": escaped(finding.fix)} if finding.fix else {})
     return {
         "ruleId": finding.code,
         "ruleIndex": place,
@@ -101,8 +104,13 @@ def _result(finding: Finding, place: int, location: Json, identity: str) -> Json
         "message": {"text": _message(finding)},
         "locations": [location | ({"logicalLocations": [_layer(finding.layer)]} if finding.layer else {})],
         "partialFingerprints": {"primaryLocationLineHash": identity},
-        "properties": {"evidence": evidence} | ({"fix": escaped(finding.fix)} if finding.fix else {}),
+        "properties": properties | ({"verdict": _verdict(finding.verdict)} if finding.verdict else {}),
     }
+
+
+def _verdict(proof: Proof) -> Json:
+    """What trying it has shown; the sentence stands in the message."""
+    return {name: value for name, value in msgspec.to_builtins(proof).items() if name != "sentence"}
 
 
 def _message(finding: Finding) -> str:

@@ -1,26 +1,32 @@
 """What reports for people have in common: findings in blocks, and the sentences about them."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from shlex import quote
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from archlint.evidence import NO_DATA
 from archlint.reports.contract import Checked, Report, Stale, Summary, Suppressed, Unused
-from archlint.reports.text import safe_text
-from archlint.rules.finding import Finding, NotChecked
+from archlint.reports.text import escaped, safe_text
+from archlint.rules.finding import Finding, NotChecked, Outcome
 from archlint.rules.rule import SEVERITIES, Severity
 from archlint.rules.template import plural
 
 _SHOWN = 3
 """Names shown of many; JSON has them all."""
+_ENDS = get_args(Outcome)
+_SAID = {"inconclusive": "undecided"}
+_SENTENCE = 800
+"""Characters of what the lab says of a finding; with two effects and a note it is 350."""
 
 
 def blocks(findings: Iterable[Finding]) -> list[list[Finding]]:
-    """Findings of one rule and severity together, in order of appearance; one about the whole model stands alone."""
-    found: dict[tuple[str, str, str], list[Finding]] = {}
+    """Findings of one rule, severity and outcome together, in order; one about the whole model stands alone."""
+    found: dict[tuple[str, ...], list[Finding]] = {}
     for finding in findings:
         alone = finding.message if finding.layer is None else ""
-        found.setdefault((finding.code, finding.severity, alone), []).append(finding)
+        key = (finding.code, finding.severity, outcome(finding) or "", alone)
+        found.setdefault(key, []).append(finding)
     return list(found.values())
 
 
@@ -46,6 +52,39 @@ def listed(names: Sequence[str], whole: bool = False) -> str:
 def message(block: Sequence[Finding]) -> str:
     """What is wrong with the layers of a block, by the example of the first."""
     return f"{'' if len(block) == 1 else 'for example, '}{safe_text(block[0].message)}"
+
+
+def outcome(finding: Finding) -> str | None:
+    """`confirmed`, `refuted, was a warning`; None of a finding that was not tried."""
+    if finding.verdict is None:
+        return None
+    said = _SAID.get(finding.verdict.outcome, finding.verdict.outcome)
+    claimed = finding.verdict.claimed
+    return said if claimed is None else f"{said}, was {'an' if claimed == 'error' else 'a'} {claimed}"
+
+
+def found_out(block: Sequence[Finding]) -> str | None:
+    """What trying the findings of a block has shown, by the example of the first; None if they were not tried."""
+    verdict = block[0].verdict
+    if verdict is None:
+        return None
+    return f"{'' if len(block) == 1 else 'for example, '}{sentence(verdict.sentence)}"
+
+
+def sentence(said: str) -> str:
+    """What the lab says of a finding, made harmless; with its numbers it is longer than other texts."""
+    harmless = escaped(said)
+    return harmless if len(harmless) <= _SENTENCE else f"{harmless[:_SENTENCE]}…"
+
+
+def tried(report: Report) -> str | None:
+    """`3 findings: 1 confirmed, 2 undecided`, of those that were put to the test; None if none was."""
+    verdicts = [finding.verdict for file in report.files for finding in file.findings if finding.verdict]
+    if not verdicts:
+        return None
+    counts = Counter(one.outcome for one in verdicts)
+    ended = [f"{counts[end]:,} {_SAID.get(end, end)}" for end in _ENDS if counts[end]]
+    return f"{plural(len(verdicts), 'finding')}: {', '.join(ended)}"
 
 
 def about(file: Checked) -> str:
@@ -175,9 +214,16 @@ def unused_entry(entry: Unused) -> str:
 
 def stale_entry(entry: Stale) -> str:
     """An entry of a baseline whose finding is gone."""
+    rule = safe_text(f"{entry.rule} {entry.name or ''}".rstrip())
     layer = f", at {safe_text(entry.layer)}" if entry.layer else ""
-    renamed = f": it is now {safe_text(entry.renamed)}" if entry.renamed else ""
-    return f"{safe_text(entry.rule)} in {safe_text(entry.file)}{layer}{renamed}"
+    count = f" ({plural(entry.count, 'finding')})" if entry.count > 1 else ""
+    return f"{rule} in {safe_text(entry.file)}{layer}{count}{_whereabouts(entry)}"
+
+
+def _whereabouts(entry: Stale) -> str:
+    if entry.renamed:
+        return f": it is now {safe_text(entry.renamed)}"
+    return {None: "", "file": ": the file is gone", "rule": ": there is no such rule"}[entry.gone]
 
 
 def prune(stale: Iterable[Stale]) -> str:

@@ -1,6 +1,7 @@
 """What a run of the rules says about a model."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
@@ -8,11 +9,30 @@ from archlint.rules.rule import Severity
 
 Value = int | float | str | None
 
+Outcome = Literal["confirmed", "mechanism only", "remedy refuted", "refuted", "inconclusive"]
 
-class Finding(msgspec.Struct, frozen=True, kw_only=True):
+
+class Proof(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a trial of a finding has shown, by training or by measuring; `sentence` says it to people.
+
+    `claimed` is the severity before, where the outcome made it advice. `effect` is how much higher the loss (`metric`)
+    is without the remedy, as a share; it lies between `low` and `high` with 95 %.
+    """
+
+    outcome: Outcome
+    sentence: str
+    claimed: Severity | None = None
+    metric: str | None = None
+    effect: float | None = None
+    low: float | None = None
+    high: float | None = None
+    seeds: int = 0
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One fault: `layer` is the path of the layer at fault, None if it is the model as a whole.
 
-    `evidence` holds the other columns of the row that the rule's query returned.
+    `evidence` holds the other columns of the row that the rule's query returned. `verdict` is there if it was tried.
     """
 
     code: str
@@ -23,6 +43,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     advice: str
     fix: str | None
     evidence: Mapping[str, Value]
+    verdict: Proof | None = None
 
 
 class NotChecked(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,296 @@
+"""A picture of each trial: the curves of both arms and their paired difference, or what a probe has measured.
+
+Needs matplotlib. Colours are Okabe and Ito's, safe for the colour-blind; the arms differ in their marks, too.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, NamedTuple
+
+from archlint.errors import UsageError
+from archlint.lab.events import Ran
+from archlint.lab.verdict import Effect, Part, Verdict
+from archlint.reports.text import safe_text
+from archlint.reports.verdicts import Attempt, outcome, share
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_WORTH = 0.02
+"""Half of the zone in which a difference is not worth a change; that of `archlint.lab.thresholds.EFFECT`."""
+
+_LOGARITHMIC = 20.0
+"""Largest loss over the smallest, from which on the scale is logarithmic."""
+
+_LOSSES: Mapping[str, Callable[[Ran], float | None]] = {
+    "best validation loss": lambda ran: ran.best,
+    "final validation loss": lambda ran: ran.end,
+}
+"""What an effect compares, of one run."""
+
+_EFFECT = "#555555"
+
+
+class Look(NamedTuple):
+    """How an arm is drawn."""
+
+    colour: str
+    mark: str
+
+
+_LOOKS = (Look("#d55e00", "o"), Look("#0072b2", "s"), Look("#009e73", "^"))
+"""Of the model as it is, of that with the change, and of a third one that no claim has so far."""
+
+
+def needed() -> None:
+    """See that pictures can be drawn, before anything is trained for them.
+
+    Raises:
+        UsageError: matplotlib is missing.
+    """
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise UsageError("--plot needs matplotlib, which is not installed: pip install 'archlint[verify]'") from error
+
+
+def folder(path: Path) -> Path:
+    """The folder for pictures, made if it is not there.
+
+    Raises:
+        UsageError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"--plot {path} is no folder and cannot be made one ({error.strerror})") from error
+    return path
+
+
+def draw(path: Path, trials: Sequence[Attempt]) -> list[Path]:
+    """Write a picture of each trial in which something was seen, and tell their names.
+
+    Raises:
+        UsageError: a picture cannot be written.
+    """
+    drawn = []
+    for place, trial in enumerate(trials, 1):
+        figure = _figure(trial)
+        if figure is not None:
+            drawn.append(path / f"{place:02}-{_name(trial)}.png")
+            _save(figure, drawn[-1])
+    return drawn
+
+
+def _name(trial: Attempt) -> str:
+    """Letters, digits, dots, dashes: a layer may be called anything."""
+    named = f"{trial.info.rule}-{trial.info.layer}" if trial.info.layer else trial.info.rule
+    return re.sub(r"[^A-Za-z0-9-]+", "_", named)[:80]
+
+
+def _save(figure: "Figure", path: Path) -> None:
+    try:
+        figure.savefig(path, dpi=150)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written ({error.strerror}); name another folder with --plot") from error
+
+
+def _figure(trial: Attempt) -> "Figure | None":
+    if trial.verdict is None:
+        return None
+    if any(ran.val for ran in trial.runs):
+        return _training(trial, trial.verdict)
+    return _probe(trial, trial.verdict) if _measures(trial.verdict) else None
+
+
+def _titled(figure: "Figure", trial: Attempt, verdict: Verdict) -> None:
+    where = f" at {safe_text(trial.info.layer)}" if trial.info.layer else ""
+    title = f"{trial.info.rule}{where}: {outcome(verdict)}"
+    figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold", parse_math=False)
+    seeds = f"{verdict.seeds} {'seed' if verdict.seeds == 1 else 'seeds'}"
+    figure.text(
+        0.99, 0.985, f"{safe_text(str(verdict.scope))}, {seeds}", ha="right", va="top", fontsize=8, color="0.4",
+        parse_math=False,
+    )  # fmt: skip
+
+
+# Trials that were trained
+
+
+def _training(trial: Attempt, verdict: Verdict) -> "Figure":
+    from matplotlib.figure import Figure
+
+    seen = [(effect, _paired(trial, effect.metric)) for effect in verdict.effects]
+    figure = Figure(figsize=(11, 4.4), layout="constrained")
+    ratios = [1, 1.35, 1.05] if seen else [1, 1.35]
+    panels = figure.subplots(1, len(ratios), width_ratios=ratios)
+    train, val = panels[0], panels[1]
+    arms = _arms(trial)
+    for look, (name, runs) in zip(_LOOKS, arms.items(), strict=False):
+        _curves(train, [ran.train for ran in runs], look, name)
+        _curves(val, [ran.val for ran in runs], look, name)
+        _best(val, runs, look)
+    _losses_axis(train, val, trial.runs)
+    if seen:
+        _effects(panels[2], seen, *list(arms)[:2])
+    _titled(figure, trial, verdict)
+    return figure
+
+
+def _arms(trial: Attempt) -> dict[str, list[Ran]]:
+    """The runs of each arm, in the order of the plan."""
+    names = [*trial.info.arms, *(ran.arm for ran in trial.runs)]
+    found = {name: [ran for ran in trial.runs if ran.arm == name] for name in dict.fromkeys(names)}
+    return {name: runs for name, runs in found.items() if runs}
+
+
+def _curves(axes: "Axes", curves: Sequence[Sequence[float | None]], look: Look, name: str) -> None:
+    """Each seed thin, the median in front: dashed once it is one of fewer seeds, or it would seem to jump."""
+    for curve in curves:
+        axes.plot(range(1, len(curve) + 1), _holes(curve), color=look.colour, lw=0.7, alpha=0.4)
+    lengths = sorted(map(len, curves))
+    middle = [_median([curve[epoch] for curve in curves if epoch < len(curve)]) for epoch in range(lengths[-1])]
+    solid, dashed = middle[: lengths[0]], middle[max(0, lengths[0] - 1) :]
+    axes.plot(range(1, len(solid) + 1), solid, color="white", lw=4.2, solid_capstyle="round")  # a rim, to stand out
+    axes.plot(range(1, len(solid) + 1), solid, color=look.colour, lw=2.2, label=safe_text(name))
+    if len(dashed) > 1:
+        axes.plot(range(lengths[0], lengths[-1] + 1), dashed, color=look.colour, lw=1.5, ls=(0, (2, 1.5)))
+
+
+def _holes(curve: Sequence[float | None]) -> list[float]:
+    """A loss that is not finite leaves a gap."""
+    return [float("nan") if loss is None else loss for loss in curve]
+
+
+def _median(losses: Sequence[float | None]) -> float:
+    known = [loss for loss in losses if loss is not None]
+    return median(known) if len(known) == len(losses) else float("nan")
+
+
+def _best(axes: "Axes", runs: Sequence[Ran], look: Look) -> None:
+    for ran in runs:
+        known = [(loss, epoch) for epoch, loss in enumerate(ran.val, 1) if loss is not None]
+        if known:
+            loss, epoch = min(known)
+            axes.plot(epoch, loss, look.mark, color=look.colour, mec="white", mew=0.8, ms=6.5, zorder=5)
+
+
+def _losses_axis(train: "Axes", val: "Axes", runs: Sequence[Ran]) -> None:
+    """Both panels on one scale: the gap between them is what overfitting looks like."""
+    from matplotlib.ticker import MaxNLocator
+
+    known = [loss for ran in runs for loss in (*ran.train, *ran.val) if loss is not None]
+    low, high = min(known, default=0.0), max(known, default=1.0)
+    logarithmic = low > 0 and high / low > _LOGARITHMIC
+    margin = 0.04 * (high - low) or 0.1
+    for axes, title in ((train, "training loss"), (val, "validation loss, with its lowest points")):
+        if logarithmic:
+            axes.set_yscale("log")
+            axes.set_ylim(low / 1.15, high * 1.15)
+        else:
+            axes.set_ylim(0 if 0 <= low < 0.5 * high else low - margin, high + margin)
+        _clean(axes, title)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    train.set_xlabel("epoch", fontsize=8.5)
+    val.set_xlabel("epoch\nthick: median of the seeds, dashed where some have ended", fontsize=8.5)
+    train.set_ylabel("loss, logarithmic" if logarithmic else "loss")
+    val.tick_params(labelleft=False)
+    legend = val.legend(frameon=False, fontsize=9, loc="best")
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+
+
+def _clean(axes: "Axes", title: str) -> None:
+    axes.set_title(title, loc="left", fontsize=10, parse_math=False)
+    axes.grid(color="0.92", lw=0.6)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _paired(trial: Attempt, metric: str) -> list[float]:
+    """How much higher the loss of the first arm is than that of the second with the same seed, as shares."""
+    value = _LOSSES.get(metric)
+    both = list(_arms(trial).values())[:2]
+    if value is None or len(both) < 2:
+        return []
+    first, second = ({ran.seed: value(ran) for ran in runs} for runs in both)
+    pairs = [(first[seed], second.get(seed)) for seed in sorted(first)]
+    return [before / after - 1 for before, after in pairs if before is not None and after]
+
+
+def _effects(axes: "Axes", seen: Sequence[tuple[Effect, Sequence[float]]], before: str, after: str) -> None:
+    """Dots for seeds, a bar for the interval, and the zone in which a difference is not worth a change."""
+    axes.axvspan(-_WORTH, _WORTH, color="0.9", lw=0)
+    axes.axvline(0, color="0.5", lw=0.9)
+    for row, (effect, dots) in enumerate(seen):
+        axes.plot([effect.low, effect.high], [row, row], color=_EFFECT, lw=2, solid_capstyle="butt")
+        axes.plot([effect.low, effect.high], [row, row], "|", color=_EFFECT, ms=10, mew=2)
+        axes.plot(effect.mean, row, "D", color=_EFFECT, ms=7, mec="white", zorder=4)
+        axes.plot(dots, [row + 0.17] * len(dots), "o", color=_LOOKS[1].colour, alpha=0.6, ms=5, mec="white", mew=0.6)
+        said = f"{effect.metric}: {share(effect.mean)} [{share(effect.low)}, {share(effect.high)}]"
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
+        place = axes.get_yaxis_transform()
+        axes.text(0, row - 0.2, said, transform=place, fontsize=8.5, bbox=box, parse_math=False)
+    _clean(axes, "")
+    axes.set_title("paired difference, with 95 % interval", loc="left", fontsize=10)
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.set_ylim(len(seen) - 0.55, -0.6)
+    axes.xaxis.set_major_formatter(lambda value, _place: f"{value:+.0%}" if value else "0")
+    axes.locator_params(axis="x", nbins=6)
+    text = (
+        f"loss of “{safe_text(before)}” over that of “{safe_text(after)}”, less 1\ngrey: less than ±2 %, not worth it"
+    )
+    axes.set_xlabel(text, fontsize=8.5, parse_math=False)
+
+
+# Probes
+
+
+def _measures(verdict: Verdict) -> list[tuple[str, Part]]:
+    """The parts of a verdict that a probe has measured, by the arm that they are about."""
+    first = verdict.mechanism if verdict.mechanism.value is not None else verdict.symptom
+    parts = [("as it is", first), (verdict.remedy_name or "", verdict.remedy)]
+    return [(arm, part) for arm, part in parts if part.value is not None and isfinite(part.value)]
+
+
+def _probe(trial: Attempt, verdict: Verdict) -> "Figure":
+    from matplotlib.figure import Figure
+
+    parts = _measures(verdict)
+    figure = Figure(figsize=(7.5, 1.7 + 0.55 * len(parts)), layout="constrained")
+    axes = figure.subplots()
+    for row, (look, (_, part)) in enumerate(zip(_LOOKS, parts, strict=False)):
+        assert part.value is not None
+        axes.plot(part.value, row, look.mark, color=look.colour, ms=9)
+        axes.annotate(
+            f"{part.value:.3g}", (part.value, row), (0, 8), textcoords="offset points", ha="center", fontsize=9
+        )
+    threshold = parts[0][1].threshold
+    if threshold is not None:
+        axes.axvline(threshold, color="0.4", lw=1.2, ls="--")
+        axes.annotate(
+            f"limit {threshold:.3g}", (threshold, 1), (4, -2), textcoords="offset points", va="top", fontsize=8.5,
+            color="0.3", xycoords=("data", "axes fraction"),
+        )  # fmt: skip
+    _probe_axis(axes, parts, threshold)
+    _titled(figure, trial, verdict)
+    return figure
+
+
+def _probe_axis(axes: "Axes", parts: Sequence[tuple[str, Part]], threshold: float | None) -> None:
+    values = [part.value for _, part in parts if part.value is not None] + ([threshold] if threshold else [])
+    _clean(axes, "")
+    if min(values) > 0 and max(values) / min(values) > _LOGARITHMIC:
+        axes.set_xscale("log")
+        axes.set_xlim(min(values) / 4, max(values) * 4)
+    else:
+        low, high = min(0.0, *values), max(values)
+        axes.set_xlim(low - 0.05 * (high - low), high + 0.15 * (high - low or 1))
+    axes.set_yticks(range(len(parts)), [safe_text(arm) for arm, _ in parts], parse_math=False)
+    axes.set_ylim(len(parts) - 0.4, -0.8)
+    axes.set_xlabel(safe_text(parts[0][1].metric or ""), parse_math=False)

@@ -1,0 +1,429 @@
+"""`archlint verify` and `check --verify`: what people and programs are told of trials, and what fails.
+
+`recorded/overfits.jsonl` is what the lab said of such a network (two hidden layers of 128 and 64 units, the second
+before a batch normalization) and 240 noisy samples.
+"""
+
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+from rich.console import Console
+from support import Archlint, Ran, entry, sequential, write_h5
+
+from archlint.cli import trials
+from archlint.cli.judge import Trying
+from archlint.cli.outputs import Format
+from archlint.cli.verify import Runner
+from archlint.cli.watching import Watch, spark
+from archlint.lab import events as said
+from archlint.lab.events import Done, Event, Failed, TrialInfo
+from archlint.lab.thresholds import EFFECT
+from archlint.lab.verdict import Answer, Outcome, Part, Scope, Verdict
+from archlint.reports import Checked, curves, verdicts
+from archlint.reports.verdicts import Attempt
+from archlint.rules import finding
+
+ROOT = Path(__file__).parents[1]
+RECORDED = [
+    msgspec.json.decode(line, type=Event)
+    for line in (Path(__file__).parent / "recorded" / "overfits.jsonl").read_bytes().splitlines()
+]
+
+
+@pytest.fixture
+def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The network that was recorded, in a folder whose configuration makes its overfitting a warning."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "archlint.toml").write_text('severity = { DRP001 = "warning" }\n', "utf-8")
+    layers = (
+        entry("Dense", name="wide", units=128, activation="relu", batch_input_shape=[None, 20]),
+        entry("Dense", name="narrow", units=64, activation="linear", use_bias=True),
+        entry("BatchNormalization", name="norm", axis=[1], center=True, scale=True),
+        entry("Activation", name="relu", activation="relu"),
+        entry("Dense", name="score", units=1, activation="sigmoid"),
+    )
+    return write_h5(tmp_path / "mlp.h5", sequential(*layers))
+
+
+@pytest.fixture
+def lab(monkeypatch: pytest.MonkeyPatch) -> "Lab":
+    """A lab that says what was recorded."""
+    played = Lab()
+    monkeypatch.setattr(trials, "verify", played)
+    return played
+
+
+class Lab:
+    """Plays events instead of training."""
+
+    def __init__(self) -> None:
+        self.events: Iterable[Event] = RECORDED
+        self.asked: list[said.Request] = []
+
+    def __call__(self, request: said.Request, tell: said.Tell, _deadline: float) -> None:
+        self.asked.append(request)
+        for event in self.events:
+            tell(event)
+
+    def ends_with(self, outcome: Outcome) -> None:
+        """From now on the first trial ends in this way."""
+        done = RECORDED[-1]
+        assert isinstance(done, Done)
+        first = replace(done.verdicts[0], outcome=outcome, sentence=f"it is {outcome}")
+        self.events = [*RECORDED[:-1], Done(verdicts=(first, *done.verdicts[1:]))]
+
+
+def found(ran: Ran) -> dict[str, Any]:
+    """The findings of a JSON report by code."""
+    return {finding["code"]: finding for finding in ran.json["files"][0]["findings"]}
+
+
+# What is said
+
+
+def test_the_table_has_for_each_finding_its_parts_the_effect_and_a_sentence(
+    archlint: Archlint, model: Path, lab: Lab
+) -> None:
+    out = archlint("verify", model).out
+    assert re.search(r"^no-dropout-before-dense  DRP001  at narrow\nconfirmed +– +yes +yes ", out, re.MULTILINE)
+    assert "+7.5% [+0.8%, +15%]" in out
+    assert "overfits for narrow is confirmed, and insert-dropout helps" in " ".join(out.split())
+    assert "assumed: the network is fed with the data as they are in the file" in out
+    assert "after that: 1 warning, 1 advice" in out
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_table_fits_into_the_terminal(archlint: Archlint, model: Path, lab: Lab, monkeypatch, width: int) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    out = archlint("verify", model).out
+    assert max(map(len, out.splitlines()[1:])) <= width
+    assert "mechanism  symptom  remedy" in out
+
+
+def test_a_narrow_terminal_gets_a_line_in_place_of_the_table(archlint, model, lab, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    out = archlint("verify", model).out
+    assert max(len(line) for line in out.splitlines()[1:]) <= 60
+    assert "symptom yes, remedy yes, effect +7.5% [+0.8%, +15%]" in " ".join(out.split())
+
+
+def test_what_will_be_trained_and_for_how_long_is_said_on_standard_error(archlint, model, lab) -> None:
+    ran = archlint("verify", model)
+    assert "mlp.h5: 2 of 2 findings will be tried within about" in " ".join(ran.err.split())
+    assert "trains as it is and insert-dropout, 30 epochs each, up to 6 seeds" in " ".join(ran.err.split())
+    assert "\x1b" not in ran.out + ran.err
+
+
+def test_quiet_says_nothing_but_the_report(archlint, model, lab) -> None:
+    assert archlint("verify", model, "-q").err == ""
+
+
+def test_json_is_the_report_of_check_with_the_trials(archlint, model, lab) -> None:
+    ran = archlint("verify", model, "-f", "json")
+    assert ran.json["schema"] == 1
+    assert found(ran)["DRP001"]["verdict"]["outcome"] == "confirmed"
+    assert found(ran)["DRP001"]["verdict"]["low"] > 0
+    lab_said = ran.json["verification"]
+    assert set(lab_said) == set(verdicts.Verification.__struct_fields__)
+    assert all(name in verdicts.__doc__ for name in lab_said)
+    first = lab_said["trials"][0]
+    assert {run["arm"] for run in first["runs"]} == {"as it is", "insert-dropout"}
+    assert len(first["runs"][0]["val"]) > 10
+
+
+def test_markdown_has_the_table_and_cannot_be_formatted_by_a_name(archlint, model, lab) -> None:
+    planned, *_, done = RECORDED
+    evil = replace(planned.trials[0], layer="a|*b*<img>@me")
+    lab.events = [replace(planned, trials=(evil, *planned.trials[1:])), done]
+    out = archlint("verify", model, "-f", "markdown").out
+    assert "| finding | verdict | mechanism | symptom | remedy | effect | seeds | time |" in out
+    assert "2 confirmed" in out.splitlines()[0]
+    for sign in ("*b*", "<img>", "@me", "a|"):
+        assert sign not in out
+
+
+def test_findings_without_a_claim_are_counted_and_the_lab_is_not_started_for_them(archlint, model, lab) -> None:
+    ran = archlint("verify", model, "--select", "LOS", "--isolated")
+    assert lab.asked == []
+    assert "nothing was tried" in ran.out
+
+
+def test_the_lab_is_asked_about_what_is_left_of_the_findings(archlint, model, lab) -> None:
+    (model.parent / "archlint.toml").write_text('[[ignore]]\nrule = "DRP001"\nwhy = "known"\n', "utf-8")
+    archlint("verify", model, "--seeds", "4..5", "--budget", "2m", "--epochs", "7")
+    (asked,) = lab.asked
+    assert asked.only == (("NRM001", "narrow"),)
+    assert (asked.seeds, asked.budget, asked.epochs, asked.path) == ((4, 5), 120.0, 7, str(model))
+
+
+def test_trials_of_a_rule_that_end_alike_are_one_row() -> None:
+    verdict = Verdict(rule="INI001", claim="slow", layer="a", scope=Scope(data="d", optimizer="o")).concluded()
+    many = [Attempt(info=_info(layer=f"dense_{place}"), verdict=verdict) for place in range(20)]
+    assert [len(group) for group in verdicts.groups(many)] == [20]
+
+
+def _info(**fields: Any) -> TrialInfo:
+    return TrialInfo(
+        **{"number": 0, "code": "INI001", "rule": "relu-initializer", "claim": "slow", "layer": None,
+           "remedy": None, "level": "probe", "arms": ("as it is",), "seeds": 5} | fields
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0746, "+7.5%"), (-0.0996, "-10%"), (0.383, "+38%"), (29.7, "×31"), (float("inf"), "×inf")],
+)
+def test_an_effect_is_said_with_two_digits(value: float, text: str) -> None:
+    assert verdicts.share(value) == text
+
+
+# What fails
+
+
+@pytest.mark.parametrize(("outcome", "severity", "code"), [
+    (Outcome.confirmed, "warning", 1),
+    (Outcome.remedy_refuted, "warning", 1),
+    (Outcome.inconclusive, "warning", 1),
+    (Outcome.mechanism_only, "advice", 0),
+    (Outcome.refuted, "advice", 0),
+])  # fmt: skip
+def test_what_does_no_harm_is_advice_and_fails_nothing(archlint, model, lab, outcome, severity, code) -> None:
+    lab.ends_with(outcome)
+    ran = archlint("verify", model, "-f", "json")
+    assert (found(ran)["DRP001"]["severity"], ran.code) == (severity, code)
+    assert found(ran)["DRP001"]["verdict"].get("claimed") == (None if code else "warning")
+
+
+@pytest.mark.parametrize(("outcome", "code"), [(Outcome.confirmed, 1), (Outcome.inconclusive, 0)])
+def test_where_proof_is_required_only_what_is_confirmed_fails(archlint, model, lab, outcome, code) -> None:
+    lab.ends_with(outcome)
+    assert archlint("verify", model, "--require-proof").code == code
+    assert archlint("check", model, "--verify", "--require-proof").code == code
+
+
+def test_what_keeps_the_lab_from_its_work_is_one_sentence_and_2(archlint, model, lab) -> None:
+    lab.events = [*RECORDED[:1], Failed(sentence="the lab ended by SIGKILL\x1b[2J")]
+    ran = archlint("verify", model)
+    assert (ran.code, ran.err.splitlines()[-1]) == (2, f"archlint: {model}: the lab ended by SIGKILL\\x1b[2J")
+    assert "after that: 1 warning, 1 advice" in ran.out
+
+
+def test_ctrl_c_is_one_sentence_and_130(archlint, model, monkeypatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trials, "verify", interrupted)
+    for command in (("verify", model), ("check", model, "--verify")):
+        ran = archlint(*command)
+        assert (ran.code, ran.out, ran.err.strip().count("\n")) == (130, "", 0)
+        assert ran.err.strip().startswith("archlint: interrupted")
+
+
+def test_without_tensorflow_a_sentence_says_how_to_get_it(archlint, model, monkeypatch) -> None:
+    monkeypatch.setattr(trials, "find_spec", lambda _: None)
+    ran = archlint("verify", model)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == "archlint: verifying trains with TensorFlow and Keras: pip install 'archlint[verify]'\n"
+
+
+@pytest.mark.parametrize("options", [
+    ("--budget", "soon"), ("--budget", "0s"), ("--budget", "nan"), ("--seeds", "2"), ("--seeds", "3..9"),
+    ("--seeds", "6..3"), ("--target", "quality"),
+])  # fmt: skip
+def test_options_that_make_no_sense_are_refused(archlint, model, lab, options) -> None:
+    ran = archlint("verify", model, *options)
+    assert (ran.code, ran.out, ran.err.count("\n"), lab.asked) == (2, "", 1, [])
+    assert ran.err.startswith(f"archlint: {options[0]} {options[1]} is no")
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("120s", 120), ("1.5m", 90), ("2m", 120), ("1h", 3600)])
+def test_a_budget_is_given_in_seconds_minutes_or_hours(text: str, seconds: float) -> None:
+    assert trials.duration(text) == seconds
+
+
+def test_verify_takes_one_file(archlint, model, lab) -> None:
+    (model.parent / "other.h5").write_bytes(model.read_bytes())
+    ran = archlint("verify", model.parent)
+    assert (ran.code, lab.asked) == (2, [])
+    assert "is not one model file but 2; archlint check --verify takes several" in ran.err
+
+
+def test_a_file_that_cannot_be_read_is_one_sentence(archlint, model, lab) -> None:
+    model.write_bytes(b"no model")
+    ran = archlint("verify", model)
+    assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+
+
+def test_proof_cannot_be_required_of_a_check_that_tries_nothing(archlint, model) -> None:
+    ran = archlint("check", model, "--require-proof")
+    assert (ran.code, ran.out) == (2, "")
+    assert "add --verify" in ran.err
+
+
+# check --verify
+
+
+@pytest.mark.parametrize("format", Format)
+def test_every_format_shows_what_was_refuted(archlint, model, lab, format: str) -> None:
+    lab.ends_with(Outcome.refuted)
+    ran = archlint("check", model, "--verify", "-f", format)
+    assert ran.code == 0
+    assert "it is refuted" in ran.out
+
+
+def test_the_report_says_what_a_finding_was_before(archlint, model, lab) -> None:
+    lab.ends_with(Outcome.refuted)
+    out = archlint("check", model, "--verify").out
+    assert " advice  no-dropout-before-dense  DRP001  refuted, was a warning\n" in out
+    assert "         tried it is refuted\n" in out
+    assert "tried: 2 findings: 1 confirmed, 1 refuted\n" in out
+
+
+def test_without_verify_a_finding_has_no_verdict(archlint, model, lab) -> None:
+    assert "verdict" not in found(archlint("check", model, "-f", "json"))["DRP001"]
+
+
+# The live picture
+
+
+def drawn(events: Iterable[Event], monkeypatch: pytest.MonkeyPatch, width: int = 80) -> str:
+    monkeypatch.setenv("COLUMNS", str(width))
+    watch = Watch(Checked(path="mlp.h5", status="checked"))
+    watch.draws = True
+    for event in events:
+        watch.hear(event)
+    console = Console(file=io.StringIO(), width=width, force_terminal=False)
+    console.print(watch)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_the_live_picture_shows_the_losses_of_both_arms_as_they_come(monkeypatch, width: int) -> None:
+    start = next(place for place, event in enumerate(RECORDED) if getattr(event, "arm", "") == "insert-dropout")
+    shown = drawn(RECORDED[: start + 8], monkeypatch, width)
+    assert re.search(r"as it is +seed \d/6  epoch \d+/30  train [\d.]+ +val [\d.]+ +[▁▂▃▄▅▆▇█]+\n", shown)
+    assert re.search(r"insert-dropout +seed 1/6  epoch 8/30  ", shown)
+    assert max(map(len, shown.splitlines())) <= width
+
+
+def test_the_live_picture_shows_verdicts_as_they_fall(monkeypatch) -> None:
+    assert "confirmed       no-dropout-before-dense at narrow\n" in drawn(RECORDED[:-2], monkeypatch)
+
+
+def test_the_live_picture_bears_every_moment_of_a_run(monkeypatch) -> None:
+    for place in range(0, len(RECORDED), 9):
+        drawn(RECORDED[:place], monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("losses", "blocks"),
+    [([], ""), ([None], ""), ([1.0, 1.0], "▁▁"), ([8.0, 4.0, 2.0, 1.0], "█▆▃▁"), ([1.0, -1.0], "█▁")],
+)
+def test_a_curve_is_a_row_of_blocks(losses, blocks: str) -> None:
+    assert spark(losses, 24) == blocks
+    assert len(spark([1.0 + step for step in range(500)], 24)) <= 24
+
+
+# Pictures
+
+
+def test_each_trial_is_a_picture_with_a_harmless_name(archlint, model, lab) -> None:
+    planned, *others = RECORDED
+    evil = replace(planned.trials[0], layer="../$x$_{/evil")
+    lab.events = [replace(planned, trials=(evil, *planned.trials[1:])), *others]
+    archlint("verify", model, "--plot", "pictures")
+    names = sorted(path.name for path in Path("pictures").iterdir())
+    assert names == ["01-no-dropout-before-dense-_x_evil.png", "02-bias-before-norm-narrow.png"]
+    assert all(Path("pictures", name).read_bytes().startswith(b"\x89PNG") for name in names)
+
+
+def test_a_folder_for_pictures_that_is_a_file_is_refused_before_anything_is_trained(archlint, model, lab) -> None:
+    ran = archlint("verify", model, "--plot", model)
+    assert (ran.code, ran.out, lab.asked) == (2, "", [])
+    assert "is no folder" in ran.err
+
+
+def test_an_undecided_trial_of_which_nothing_was_seen_has_no_picture(tmp_path: Path) -> None:
+    verdict = Verdict(rule="INI001", claim="slow", layer=None, scope=Scope(data="d", optimizer="o")).concluded()
+    assert curves.draw(tmp_path, [Attempt(info=_info(), verdict=verdict)]) == []
+
+
+def test_a_picture_of_runs_that_exploded_can_be_drawn(tmp_path: Path) -> None:
+    ran = said.Ran(
+        number=0, arm="as it is", seed=0, best=None, end=None, rise=None, finite=False, seconds=1.0,
+        train=(1.0, None), val=(None, None),
+    )  # fmt: skip
+    part = Part(answer=Answer.yes, metric="loss ratio", value=float("inf"), threshold=10.0)
+    scope = Scope(data="d", optimizer="o", epochs=2)
+    verdict = Verdict(rule="NRM008", claim="unstable", layer=None, scope=scope, mechanism=part).concluded()
+    for runs in ((ran,), ()):
+        curves.draw(tmp_path, [Attempt(info=_info(), verdict=verdict, runs=runs)])
+
+
+# What has to agree
+
+
+def test_words_that_are_written_twice_for_the_sake_of_speed_agree() -> None:
+    from archlint.lab.claims import paired  # here: it imports TensorFlow
+
+    assert [*Trying] == [*said.Level]
+    assert [*Runner] == [*said.Backend]
+    assert set(finding.Outcome.__args__) == {outcome.value for outcome in Outcome}
+    assert set(curves._LOSSES) == {paired.BEST, paired.END}
+    assert curves._WORTH == EFFECT
+
+
+def test_other_commands_do_not_import_the_lab() -> None:
+    code = "import sys, archlint.cli; print([name for name in sys.modules if name.startswith('archlint.lab')])"
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert run.stdout == "[]\n"
+
+
+# With the lab itself
+
+
+def test_a_bias_before_a_normalization_is_confirmed_to_be_redundant(archlint, model) -> None:
+    ran = archlint("verify", model, "--isolated", "-f", "json")
+    assert ran.code == 0
+    assert found(ran)["NRM001"]["verdict"]["outcome"] == "confirmed"
+    assert found(ran)["DRP001"]["verdict"]["outcome"] == "inconclusive"
+    assert "--data" in found(ran)["DRP001"]["verdict"]["sentence"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for children in /proc")
+def test_ctrl_c_leaves_no_process_behind(model) -> None:
+    command = [sys.executable, "-m", "archlint", "verify", str(model), "--isolated"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+        child = _child(run.pid)
+        time.sleep(0.5)
+        run.send_signal(signal.SIGINT)
+        out, err = run.communicate(timeout=60)
+    assert (run.returncode, out) == (130, "")
+    assert err.strip().splitlines()[-1] == "archlint: interrupted; nothing was written"
+    assert not Path(f"/proc/{child}").exists()
+
+
+def _child(pid: int) -> int:
+    """The lab that a process has started, once it has."""
+    listing = Path(f"/proc/{pid}/task/{pid}/children")
+    for _ in range(600):
+        for child in listing.read_text("ascii").split():
+            if "archlint.lab.isolated" in Path(f"/proc/{child}/cmdline").read_text("ascii"):
+                return int(child)
+        time.sleep(0.05)
+    raise AssertionError("no child was started")
