@@ -559,8 +559,8 @@ def test_testing_nothing_is_an_error(archlint: Archlint, tmp_path: Path) -> None
 @pytest.mark.parametrize("word", ["NRM001", "nrm001", "bias-before-norm", "Bias-Before-Norm"])
 def test_a_page_is_printed_by_code_or_name_in_any_case(archlint: Archlint, word: str) -> None:
     text = archlint("rule", word).out
-    head, subhead = "# Bias in front of batch normalization", "**NRM001 bias-before-norm** · advice · stable · keras, onnx"
-    assert text.startswith(f"{head}\n\n{subhead}\n\n## What it does\n")
+    head = "**NRM001 bias-before-norm** · advice · stable · keras, onnx"
+    assert text.startswith(f"# Bias in front of batch normalization\n\n{head}\n\n## What it does\n")
     assert re.findall("^## (.*)", text, re.MULTILINE) == [
         *("What it does", "Why", "When it does not matter", "Fires", "Stays silent", "Check", "Sources"),
     ]
