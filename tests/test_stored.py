@@ -490,9 +490,14 @@ def refuse(path):
 
 def test_a_dataset_that_unpacks_to_too_much_is_refused(tmp_path):
     path = write_dense(
-        tmp_path / "m.h5", data=None, shape=(10**6, 10**5), dtype="f4", chunks=(1000, 1000), compression="gzip"
+        tmp_path / "m.h5", data=None, shape=(15_000, 10_000), dtype="f4", chunks=(1000, 1000), compression="gzip"
     )
     assert "unpacks to far more" in refuse(path)
+
+
+def test_a_dataset_that_no_memory_holds_is_refused(tmp_path):
+    path = write_dense(tmp_path / "m.h5", data=None, shape=(10**6, 10**5), dtype="f4", chunks=(1000, 1000))
+    assert "is larger than 1,024 MiB; check it without --weights" in refuse(path)
 
 
 def test_a_chunk_that_unpacks_to_more_than_a_chunk_is_refused(tmp_path):
