@@ -24,7 +24,6 @@ from support import Archlint, Ran, entry, sequential, write_h5
 from archlint.cli import trials
 from archlint.cli.judge import Trying
 from archlint.cli.outputs import Format
-from archlint.cli.verify import Runner
 from archlint.cli.watching import Watch, spark
 from archlint.lab import events as said
 from archlint.lab.events import Done, Event, Failed, TrialInfo
@@ -381,7 +380,6 @@ def test_words_that_are_written_twice_for_the_sake_of_speed_agree() -> None:
     from archlint.lab.claims import paired  # here: it imports TensorFlow
 
     assert [*Trying] == [*said.Level]
-    assert [*Runner] == [*said.Backend]
     assert set(finding.Outcome.__args__) == {outcome.value for outcome in Outcome}
     assert set(curves._LOSSES) == {paired.BEST, paired.END}
     assert curves._WORTH == EFFECT

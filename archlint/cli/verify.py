@@ -28,15 +28,6 @@ if TYPE_CHECKING:
     from archlint.reports.verdicts import Verified
 
 
-class Runner(StrEnum):
-    """What runs the trainings; as `archlint.lab.events.Backend`."""
-
-    serial = "serial"
-    loky = "loky"
-    dask = "dask"
-    ray = "ray"
-
-
 class VerdictFormat(StrEnum):
     """How verdicts are reported."""
 
@@ -81,12 +72,6 @@ def verify(
     batch_size: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Samples of a batch; by default 32.")
     ] = None,
-    backend: Annotated[
-        Runner, typer.Option(help="What runs the trainings; the results are the same with each.")
-    ] = Runner.serial,
-    jobs: Annotated[
-        int | None, typer.Option("--jobs", "-j", min=1, metavar="N", help="Train so many at a time.")
-    ] = None,
     plot: Annotated[
         Path | None,
         typer.Option("--plot", metavar="DIR", help="Draw the curves of each trial there, as PNG."),
@@ -130,7 +115,7 @@ def verify(
     """
     from archlint.cli.run import Asked, Plan
     from archlint.cli.trials import duration, interruptible, see_that_it_can_be_done, seed_range
-    from archlint.lab.events import Backend, Level, Request
+    from archlint.lab.events import Level, Request
 
     wished = Request(
         path=str(model),
@@ -141,8 +126,6 @@ def verify(
         budget=duration(budget),
         epochs=epochs,
         batch_size=batch_size,
-        backend=Backend(backend),
-        jobs=jobs,
     )
     asked = Asked(
         paths=[str(model)],

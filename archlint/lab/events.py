@@ -24,15 +24,6 @@ class Level(StrEnum):
     train = "train"
 
 
-class Backend(StrEnum):
-    """What runs the units of work, arms times seeds."""
-
-    serial = "serial"
-    loky = "loky"
-    dask = "dask"
-    ray = "ray"
-
-
 Seeds = Annotated[int, msgspec.Meta(ge=3, le=8)]
 
 
@@ -41,8 +32,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     `rules` are those to judge by, chosen and configured. Findings whose rule has a claim are tested; with `only` (code
     and layer of each) no others. `seeds` are the fewest and the most. `budget` is in seconds. `epochs` and `batch_size`
-    of None are chosen by the size of the data. `columns` are the targets in a table. `jobs` of None: as many as the
-    backend likes.
+    of None are chosen by the size of the data. `columns` are the targets in a table.
     """
 
     path: str
@@ -57,8 +47,6 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     data: str | None = None
     columns: tuple[str, ...] = ()
     weights: Reading = Reading.auto
-    backend: Backend = Backend.serial
-    jobs: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
     @property
     def most_seeds(self) -> int:
