@@ -25,9 +25,8 @@ from archlint.limits import WEIGHT_BYTES
 
 sys.path.insert(0, str(FIXTURES))
 
-from archives import load_keras, quiet
-
 import build  # the script beside the models, not a module of the package
+from archives import load_keras, quiet
 
 FAULTY = FIXTURES / "models" / "faulty.h5"
 CNN = FIXTURES / "exports" / "cnn.torch-train.onnx"

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isnan
 from typing import ClassVar, NamedTuple
 
 from archlint.lab.bench import Bench
@@ -97,6 +98,8 @@ def plan_of(trial: Trial) -> Plan:
     return trial.plan
 
 
-def answer(holds: bool) -> Answer:
-    """Of a part that was measured without doubt."""
+def answer(holds: bool, measured: float = 0.0) -> Answer:
+    """Of a part that was measured without doubt; unclear where what was measured is not a number."""
+    if isnan(measured):
+        return Answer.unclear
     return Answer.yes if holds else Answer.no

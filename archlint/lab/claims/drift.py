@@ -1,7 +1,5 @@
 """SELU networks whose values do not keep their spread."""
 
-from math import isnan
-
 from archlint.lab import probes
 from archlint.lab.bench import Bench
 from archlint.lab.claims.base import Claim, Judged, Work, answer, as_it_is
@@ -9,7 +7,7 @@ from archlint.lab.claims.paired import probe_work
 from archlint.lab.thresholds import DRIFT_OCTAVES, INITIALIZATIONS
 from archlint.lab.training import Arm
 from archlint.lab.trial import Trial
-from archlint.lab.verdict import Answer, Part
+from archlint.lab.verdict import Part
 
 METRIC = "drift of the spread in octaves"
 
@@ -37,7 +35,7 @@ class SeluDrift(Claim):
 
 
 def _part(metric: str, value: float, holds: bool) -> Part:
-    found = Answer.unclear if isnan(value) else answer(holds)
+    found = answer(holds, value)
     return Part(answer=found, metric=metric, value=value, threshold=DRIFT_OCTAVES)
 
 

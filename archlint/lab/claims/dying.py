@@ -34,11 +34,11 @@ class DyingRelu(Claim):
         """The mechanism is the share of dead units; the remedy has an answer only where it leaves ReLUs."""
         before = _share(as_it_is(trial), trial, bench)
         numbers = {"inactive": before}
-        mechanism = Part(answer=answer(before >= INACTIVE), metric=METRIC, value=before, threshold=INACTIVE)
+        mechanism = Part(answer=answer(before >= INACTIVE, before), metric=METRIC, value=before, threshold=INACTIVE)
         remedy = Part()
         if trial.after is not None and _has_relu(trial.after, trial, bench):
             numbers["inactive with the change"] = after = _share(trial.after, trial, bench)
-            mended = answer(after < INACTIVE)
+            mended = answer(after < INACTIVE, after)
             remedy = Part(answer=mended, metric=f"{METRIC} with the change", value=after, threshold=INACTIVE)
         found = Judged(mechanism=mechanism, remedy=remedy, seeds=COUNTED, steps=STEPS, numbers=numbers)
         return with_harm(trial, bench, found)

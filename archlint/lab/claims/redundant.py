@@ -31,7 +31,9 @@ class RedundantBias(Claim):
         layer = inner(model.get_layer(trial.names[trial.info.layer or ""]))
         share = probes.bias_share(model, layer, bench.inputs(model))
         bench.measured(arm, 0, {"share": share})
-        mechanism = Part(answer=answer(share < REDUNDANT_BIAS), metric=METRIC, value=share, threshold=REDUNDANT_BIAS)
+        mechanism = Part(
+            answer=answer(share < REDUNDANT_BIAS, share), metric=METRIC, value=share, threshold=REDUNDANT_BIAS
+        )
         return Judged(mechanism=mechanism, numbers={"share": share})
 
 

@@ -38,11 +38,13 @@ class VarianceShift(Claim):
         """The mechanism before training, then the harm."""
         before = _shift(as_it_is(trial), trial, bench)
         numbers = {"variance shift": before}
-        mechanism = Part(answer=answer(before > VARIANCE_SHIFT), metric=METRIC, value=before, threshold=VARIANCE_SHIFT)
+        mechanism = Part(
+            answer=answer(before > VARIANCE_SHIFT, before), metric=METRIC, value=before, threshold=VARIANCE_SHIFT
+        )
         remedy = Part()
         if trial.after is not None:
             numbers["variance shift with the change"] = after = _shift(trial.after, trial, bench)
-            mended = answer(after <= VARIANCE_SHIFT)
+            mended = answer(after <= VARIANCE_SHIFT, after)
             remedy = Part(answer=mended, metric=f"{METRIC} with the change", value=after, threshold=VARIANCE_SHIFT)
         found = Judged(mechanism=mechanism, remedy=remedy, seeds=FEWEST_SEEDS, numbers=numbers)
         return with_harm(trial, bench, found)

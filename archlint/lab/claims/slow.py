@@ -1,6 +1,6 @@
 """A signal that is lost on its way through the network."""
 
-from math import isfinite, isnan, log
+from math import isfinite, log
 
 from archlint.lab import probes
 from archlint.lab.bench import Bench
@@ -45,7 +45,7 @@ class Slow(Claim):
         remedy = Part()
         if trial.after is not None:
             numbers["usd with the change"] = after = _spread(trial.after, bench)
-            mended = Answer.unclear if isnan(after) else answer(after >= threshold)
+            mended = answer(after >= threshold, after)
             remedy = Part(answer=mended, metric=f"{METRIC} with the change", value=after, threshold=threshold)
         notes = ("So little signal stops Adam, too",) if before < SIGNAL_FAILS else ()
         found = Judged(mechanism=mechanism, remedy=remedy, seeds=INITIALIZATIONS, numbers=numbers, notes=notes)
@@ -60,7 +60,7 @@ def _spread(arm: Arm, bench: Bench) -> float:
 
 
 def _below(value: float, threshold: float) -> Answer:
-    return Answer.unclear if isnan(value) else answer(value < threshold)
+    return answer(value < threshold, value)
 
 
 def _trained(trial: Trial, bench: Bench, found: Judged) -> Judged:

@@ -41,7 +41,7 @@ class Symmetric(Claim):
         if before is None:
             return Judged(mechanism=Part(answer=answer(False)), steps=STEPS)
         numbers = {"difference": before}
-        mechanism = Part(answer=answer(before < ALIKE), metric=METRIC, value=before, threshold=ALIKE)
+        mechanism = Part(answer=answer(before < ALIKE, before), metric=METRIC, value=before, threshold=ALIKE)
         remedy = Part()
         if trial.after is not None:
             after = _difference(trial.after, trial, bench)
