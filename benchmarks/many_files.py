@@ -2,9 +2,10 @@
 
     python benchmarks/many_files.py [--files N] [--runs N]
 
-Prints the tables of docs/comparison.md. The files are copies of the small fixtures in a temporary folder, models in `.keras`
-archives each with a name of its own. Of the runs for one file each only some are done, and the rest is taken to last
-as long. Memory is what a process and its workers have together, shared pages counted once (PSS), 20 times a second.
+Prints the tables of docs/comparison.md. The files are copies of the small fixtures in a temporary folder, models in
+`.keras` archives each with a name of its own. Of the runs for one file each only some are done, and the rest is taken
+to last as long. Memory is what a process and its workers have together, shared pages counted once (PSS), 20 times a
+second.
 """
 
 import argparse
