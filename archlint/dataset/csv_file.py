@@ -32,11 +32,11 @@ def read(name: str, file: BufferedReader, columns: Sequence[str]) -> Dataset:
 
 
 def _read(name: str, text: io.TextIOWrapper, columns: Sequence[str]) -> Dataset:
-    rest = _lines(text)
+    rest = lines_of(text)
     head = list(islice((line for line in rest if line.strip()), 2))
     if not head:
         raise UsageError("it is empty; save the data again")
-    lines = csv.reader(chain(head, rest), delimiter=_delimiter(*head), skipinitialspace=True)
+    lines = csv.reader(chain(head, rest), delimiter=delimiter_of(*head), skipinitialspace=True)
     header = next(lines)
     _check_header(header)
     table = Table(header, columns)
@@ -50,14 +50,15 @@ def _read(name: str, text: io.TextIOWrapper, columns: Sequence[str]) -> Dataset:
     return table.dataset(name, table.seen + sum(1 for _ in rows))
 
 
-def _lines(text: io.TextIOWrapper) -> Iterator[str]:
+def lines_of(text: io.TextIOWrapper) -> Iterator[str]:
+    """The lines of a table; UsageError at one that is longer than any table's."""
     while line := text.readline(LINE):
         if len(line) == LINE:
             raise UsageError("it has a line longer than any table's; save it as .csv, a line for each sample")
         yield line
 
 
-def _delimiter(header: str, row: str = "") -> str:
+def delimiter_of(header: str, row: str = "") -> str:
     """What stands most often between the names of the columns; first of all, what stands as often in the row."""
 
     def counts(delimiter: str) -> tuple[bool, int]:
@@ -86,10 +87,11 @@ def _check_lengths(block: Sequence[Sequence[str]], width: int, before: int) -> N
 
 def _add(table: Table, block: Sequence[Sequence[str]]) -> None:
     cells = list(zip(*block, strict=True))
-    features = ((table.names[place], _column(cells[place])) for place in table.features)
-    table.add(matrix(features), [_column(cells[place]) for place in table.targets])
+    features = ((table.names[place], column_of(cells[place])) for place in table.features)
+    table.add(matrix(features), [column_of(cells[place]) for place in table.targets])
 
 
-def _column(cells: Sequence[str]) -> Column:
+def column_of(cells: Sequence[str]) -> Column:
+    """Numbers if all of them are, else texts."""
     values = numbers(cells)
     return cells if values is None else values

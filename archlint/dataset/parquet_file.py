@@ -42,12 +42,12 @@ def _read(name: str, file: Any, columns: Sequence[str]) -> Dataset:
 def _add(table: Table, batch: Any) -> None:
     if not batch.num_rows:
         return
-    found = {place: _column(table.names[place], batch.column(place)) for place in (*table.features, *table.targets)}
+    found = {place: column_of(table.names[place], batch.column(place)) for place in (*table.features, *table.targets)}
     features = [(table.names[place], found[place]) for place in table.features]
     table.add(matrix(features), [found[place] for place in table.targets])
 
 
-def _column(name: str, column: Any) -> Column:
+def column_of(name: str, column: Any) -> Column:
     """Numbers with NaN for nulls, or texts."""
     import pyarrow
     from pyarrow import compute, types

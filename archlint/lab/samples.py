@@ -16,9 +16,7 @@ import numpy as np
 
 from archlint.analyses.shapes import infer
 from archlint.dataset import Dataset, Values
-from archlint.dataset.csv_file import _column as csv_column
-from archlint.dataset.csv_file import _delimiter as csv_delimiter
-from archlint.dataset.csv_file import _lines as csv_lines
+from archlint.dataset.csv_file import column_of, delimiter_of, lines_of
 from archlint.errors import UsageError
 from archlint.facts.data_rows import fit
 from archlint.graph import Model, Shape
@@ -126,16 +124,16 @@ def _table(path: Path) -> _Source:
 
 def _csv(path: Path, encoding: str) -> dict[str, Array]:
     with path.open(encoding=encoding, newline="") as text:
-        lines = [line for line in csv_lines(text) if line.strip()]
-    rows = csv.reader(lines, delimiter=csv_delimiter(*lines[:2]), skipinitialspace=True)
+        lines = [line for line in lines_of(text) if line.strip()]
+    rows = csv.reader(lines, delimiter=delimiter_of(*lines[:2]), skipinitialspace=True)
     header = [name.strip() for name in next(rows)]
-    return {name: _array(csv_column(cells)) for name, cells in zip(header, zip(*rows, strict=True), strict=True)}
+    return {name: _array(column_of(cells)) for name, cells in zip(header, zip(*rows, strict=True), strict=True)}
 
 
 def _parquet(path: Path) -> dict[str, Array]:
     from pyarrow import parquet
 
-    from archlint.dataset.parquet_file import _column as parquet_column
+    from archlint.dataset.parquet_file import column_of as parquet_column
 
     table = parquet.read_table(path)
     return {name: _array(parquet_column(name, table.column(name))) for name in table.column_names}
