@@ -49,6 +49,7 @@ def _listed(file: OpenFile) -> "list[ZipInfo]":
     try:
         with zipfile.ZipFile(file.part(0, file.size)) as archive:
             return archive.infolist()
+    # whatever zipfile raises at bytes that are no directory: no reader takes them for an archive either
     except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError, ValueError):
         return []
 
