@@ -24,24 +24,20 @@ from archlint.errors import ReadError
 from archlint.limits import HDF5_OBJECTS, MIB, NAME_LENGTH, TENSOR_BYTES
 from archlint.readers.files import Source
 from archlint.readers.hdf5_chunks import Chunked, read_chunks
-from archlint.readers.hdf5_links import links_out, read_external_links
+from archlint.readers.hdf5_links import elsewhere, links_out
 from archlint.shape_terms import believable
 
 _DAMAGED = "it is an HDF5 file, but damaged or cut short ({reason}); save or download it again"
 
 
-_COMPACT, _CONTIGUOUS, _CHUNKED = range(3)
-"""Classes of layout; the next one is a virtual dataset, whose numbers are in other files."""
-
-_EXTERNAL_FILES = 7
-"""The message of a dataset's header that names other files, which hold its numbers."""
+_COMPACT, _CONTIGUOUS = 0, 1  # classes of layout
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
     """Numbers in the file: where in its groups they are, and what they take in memory once `read` has read them.
 
-    `read` raises ReadError where the file does not hold what it declares.
+    `read` raises ReadError where the file does not hold what it declares; always where `unreadable` says why not.
     """
 
     path: str
@@ -49,6 +45,7 @@ class Dataset:
     dtype: str
     nbytes: int
     read: Callable[[], NDArray[Any]]
+    unreadable: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +67,11 @@ class Hdf5:
     def attribute(self, name: str) -> bytes | str | None:
         """The text of an attribute of the root, None if it has none of that name."""
         with _parsing():
-            value = self._file.attrs.get(name)
-        if value is None or isinstance(value, (bytes, str)):
+            attributes = self._file.attrs
+        if name not in attributes:
+            return None
+        value = attributes[name]  # None if its type is not known to pyfive
+        if isinstance(value, (bytes, str)):
             return value
         raise ReadError(_DAMAGED.format(reason=f"its attribute {name} is no text"))
 
@@ -122,7 +122,10 @@ class Hdf5:
                     pending.append((f"{path}/{name}", member))
 
     def _dataset(self, path: str, address: int, member: Any) -> Dataset:
-        dtype, shape = member.dtype, tuple(int(size) for size in member.shape)
+        dtype, shape = _meant(member.dtype), tuple(int(size) for size in member.shape)
+        header = self._file._get_dataobjects(address)
+        if not header.plain_numbers:
+            raise NotImplementedError("numbers of an unusual format")
         if not believable(shape):
             raise ReadError(f"its dataset {path!r} is larger than any memory; save the model again")
         made = np.dtype(np.float32) if dtype == _BFLOAT16 else dtype
@@ -133,25 +136,27 @@ class Hdf5:
             return _as_float(found) if dtype == _BFLOAT16 else found.astype(dtype.newbyteorder("="), copy=False)
 
         name = "bfloat16" if dtype == _BFLOAT16 else dtype.name
-        return Dataset(path, shape, name, prod(shape) * made.itemsize, read)
+        unreadable = "its numbers are in another file, which is never opened" if elsewhere(header) else None
+        return Dataset(path, shape, name, prod(shape) * made.itemsize, read, unreadable)
 
     def _read(self, path: str, address: int, member: Any, shape: tuple[int, ...]) -> NDArray[Any]:
         """The numbers of a dataset as they are stored."""
+        if elsewhere(self._file._get_dataobjects(address)):
+            raise ReadError(f"the numbers of its dataset {path!r} are in another file, which is never opened")
         if prod(shape) * member.dtype.itemsize > TENSOR_BYTES:
             raise ReadError(
                 f"its dataset {path!r} is larger than {TENSOR_BYTES // MIB:,} MiB; check it without --weights"
             )
         layout, base = member.id.layout_class, self._file.userblock_size
-        header = self._file._get_dataobjects(address)
-        if layout > _CHUNKED or header.find_msg_type(_EXTERNAL_FILES):
-            raise ReadError(f"the numbers of its dataset {path!r} are in another file, which is never opened")
         if layout == _COMPACT:
             return np.frombuffer(member.id._data, member.dtype, prod(shape)).reshape(shape)
         if layout == _CONTIGUOUS:
             return _contiguous(self._source, member.id.data_offset + base, member.dtype, shape)
-        filters = [found["filter_id"] for found in member.id.filter_pipeline or ()]
+        pipeline = member.id.filter_pipeline or ()
+        filters = [(found["filter_id"], next(iter(found["client_data"]), 0)) for found in pipeline]
         index = member.id._index_params.chunk_address
-        return read_chunks(self._source, Chunked(path, member.dtype, shape, member.chunks, index, base, filters))
+        fill = member.fillvalue
+        return read_chunks(self._source, Chunked(path, member.dtype, shape, member.chunks, index, base, filters, fill))
 
 
 def _contiguous(source: Source, offset: int, dtype: "np.dtype[Any]", shape: tuple[int, ...]) -> NDArray[Any]:
@@ -170,8 +175,14 @@ _BFLOAT16 = np.dtype("V2")
 
 def _is_numeric(member: Any) -> bool:
     """Whether an object is a dataset of numbers."""
-    dtype = getattr(member, "dtype", None)
+    dtype = getattr(member, "dtype", None) if hasattr(member, "shape") else None  # a datatype by itself has none
     return isinstance(dtype, np.dtype) and (dtype.kind in "fiub" or dtype == _BFLOAT16)
+
+
+def _meant(stored: "np.dtype[Any]") -> "np.dtype[Any]":
+    """What a type stands for: h5py writes truth values as an enumeration."""
+    names = stored.metadata.get("enum") if stored.metadata else None
+    return np.dtype(bool) if names and set(names) == {"FALSE", "TRUE"} else stored
 
 
 def _as_float(stored: NDArray[Any]) -> NDArray[np.float32]:
@@ -185,9 +196,9 @@ def open_hdf5(source: Source) -> Hdf5:
     Raises:
         ReadError: not an HDF5 file, or one that cannot be parsed.
     """
-    pyfive = _pyfive()
+    objects = _objects()
     with _parsing():
-        return Hdf5(pyfive.File(source), source)
+        return Hdf5(objects.Hdf5File(source), source)
 
 
 @contextmanager
@@ -200,7 +211,7 @@ def _parsing() -> Iterator[None]:
         raise
     except RecursionError as error:
         raise ReadError(_DAMAGED.format(reason="its structure refers to itself")) from error
-    except NotImplementedError as error:
+    except RuntimeError as error:  # NotImplementedError is one; pyfive raises others at layouts it does not know
         raise ReadError(
             "it is an HDF5 file that holds what Keras never writes, and archlint does not read; save the model again"
         ) from error
@@ -223,13 +234,14 @@ class _OnDemand:
         return getattr(self._load(), name)
 
 
-def _pyfive() -> ModuleType:
-    """Import pyfive without fsspec and numcodecs, which it needs only for remote files and checksummed chunks.
+def _objects() -> ModuleType:
+    """Import pyfive, mended, without fsspec and numcodecs, which it needs only for remote files and checksummed chunks.
 
     Importing them costs more than all the rest of a check (0.1 s), so a stand-in takes their place meanwhile.
     """
-    if "pyfive" in sys.modules:
-        return sys.modules["pyfive"]
+    name = "archlint.readers.hdf5_objects"
+    if name in sys.modules:
+        return sys.modules[name]
     utils = _OnDemand(lambda: importlib.import_module("fsspec.utils"))
     fletcher = _OnDemand(lambda: importlib.import_module("numcodecs").Fletcher32())
     stand_ins: dict[str, Any] = {
@@ -240,9 +252,7 @@ def _pyfive() -> ModuleType:
     missing = {name: module for name, module in stand_ins.items() if name not in sys.modules}
     sys.modules.update(missing)
     try:
-        pyfive = importlib.import_module("pyfive")
-        read_external_links(pyfive)
-        return pyfive
+        return importlib.import_module(name)
     finally:
-        for name in missing:
-            del sys.modules[name]
+        for stand_in in missing:
+            del sys.modules[stand_in]

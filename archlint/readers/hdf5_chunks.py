@@ -27,7 +27,8 @@ _BAD_INDEX = "the index of its dataset {path!r} makes no sense; save the model a
 class Chunked:
     """A dataset in chunks: its type and shape, the shape of a chunk, and where the index of the chunks is.
 
-    `base` is where the addresses in the file are counted from; `filters` are the numbers of what packed each chunk.
+    `base` is where the addresses in the file are counted from; `filters` are the numbers of what packed each chunk,
+    with the first parameter of each; `fill` stands where no chunk is stored.
     """
 
     path: str
@@ -36,7 +37,8 @@ class Chunked:
     chunk: tuple[int, ...]
     index: int
     base: int
-    filters: Sequence[int]
+    filters: Sequence[tuple[int, int]]
+    fill: Any
 
 
 class _Chunk(NamedTuple):
@@ -49,7 +51,7 @@ class _Chunk(NamedTuple):
 
 
 def read_chunks(source: Source, dataset: Chunked) -> NDArray[Any]:
-    """The numbers of a dataset; zeros where no chunk is stored.
+    """The numbers of a dataset.
 
     Raises:
         ReadError: it unpacks to too much, or by means that are not known, or its chunks are not there.
@@ -65,6 +67,8 @@ def read_chunks(source: Source, dataset: Chunked) -> NDArray[Any]:
     if size > max(UNPACKED_FREELY, UNPACKED_RATIO * sum(chunk.size for chunk in chunks)):
         raise ReadError(_TOO_LARGE.format(path=dataset.path))
     found = np.zeros(dataset.shape, dataset.dtype)
+    if dataset.fill and len(chunks) < count:
+        found[...] = dataset.fill
     for chunk in chunks:
         raw = _unpacked(source, dataset, chunk, chunk_size)
         part = found[tuple(slice(start, start + size) for start, size in zip(chunk.place, dataset.chunk, strict=True))]
@@ -88,7 +92,10 @@ def _chunks(source: Source, dataset: Chunked, most: int) -> Iterator[_Chunk]:
             if height:
                 pending.append((int(found["child"]), height - 1))
             else:
-                place = tuple(int(start) for start in found["place"][:-1])
+                *starts, rest = found["place"].tolist()
+                place = tuple(starts)
+                if rest or any(start % part for start, part in zip(place, dataset.chunk, strict=True)):
+                    raise ReadError(_BAD_INDEX.format(path=dataset.path))
                 yield _Chunk(place, int(found["child"]), int(found["size"]), int(found["mask"]))
 
 
@@ -103,11 +110,11 @@ def _unpacked(source: Source, dataset: Chunked, chunk: _Chunk, size: int) -> NDA
     # Deflate makes nothing longer by more than a few bytes.
     raw = np.empty(min(chunk.size, 2 * size + 2**10), np.uint8)
     source.fill(raw.data, chunk.address + dataset.base)
-    for place, number in reversed(list(enumerate(dataset.filters))):
+    for place, (number, parameter) in reversed(list(enumerate(dataset.filters))):
         if not chunk.mask >> place & 1:
             if number not in _FILTERS:
                 raise ReadError(f"its dataset {dataset.path!r} is packed by a filter that is not known; save it again")
-            raw = _FILTERS[number](raw, size, dataset.dtype.itemsize)
+            raw = _FILTERS[number](raw, size, parameter)
     if raw.size != size:
         raise ReadError(f"a chunk of its dataset {dataset.path!r} does not hold what it declares; save it again")
     return raw
@@ -136,4 +143,5 @@ _FILTERS: Mapping[int, Callable[[NDArray[np.uint8], int, int], NDArray[np.uint8]
     2: _unshuffle,
     3: _without_checksum,
 }
-"""How a filter is taken back: from bytes, the size of a chunk and that of an element."""
+"""How a filter is taken back: from bytes, the size of a chunk and the filter's parameter, of the second one the size
+of an element."""

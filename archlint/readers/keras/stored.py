@@ -85,7 +85,8 @@ def _weight(dataset: "Dataset", rest: list[str], place: _Place | None, version: 
         return None
     axis = unit_axis(_direction(node, name), name, dataset.shape, version) if node else None
     path = place.path if place else "/".join(rest[:-1])
-    return StoredWeight(None, path, name, dataset.shape, dataset.dtype, dataset.nbytes, dataset.read, axis)
+    numbers = (dataset.shape, dataset.dtype, dataset.nbytes, dataset.read)
+    return StoredWeight(None, path, name, *numbers, axis, dataset.unreadable)
 
 
 def _by_group(top: Graph) -> Iterator[tuple[str, _Place]]:
