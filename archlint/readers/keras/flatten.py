@@ -124,10 +124,9 @@ def _call(flat: Flat, node: Node, inputs: Sequence[Tensor], place: _Place, call:
 
 def _tensor(made: _Made, reference: Reference) -> Tensor:
     tensors = made.get((reference.layer, reference.node))
-    if tensors is None:
-        raise ReadError(
-            f"its layer {reference.layer!r} is referred to by a call that is not in the file; save the model again"
-        )
+    if not tensors:
+        lack = "by a call that is not in the file" if tensors is None else "for what it makes, which is nothing"
+        raise ReadError(f"its layer {reference.layer!r} is referred to {lack}; save the model again")
     if reference.tensor < len(tensors):
         return tensors[reference.tensor]
     return tensors[0]._replace(output=reference.tensor)

@@ -212,7 +212,8 @@ def _cells(node: Node, config: Mapping[str, Json], depth: int) -> None:
     """`RNN(cell)` and `RNN(StackedRNNCells)`: one layer for each cell, all but the last returning sequences."""
     cell = config["cell"]
     listed = values.class_of(cell)[1].get("cells") if cell.get("class_name") == STACKED_CELLS else [cell]
-    cells = [_node(inner, (), depth + 1) for inner in listed or [] if _is_object(inner)]
+    listed = listed if isinstance(listed, list) else []
+    cells = [_node(inner, (), depth + 1) for inner in listed if _is_object(inner)]
     run = {key: config.get(key) for key in ("return_sequences", "return_state", "go_backwards", "stateful", "unroll")}
     for position, inner in enumerate(cells):
         last = position == len(cells) - 1

@@ -68,7 +68,10 @@ def _use(node: Json, layers: Collection[str]) -> Use:
     if _is_keras_3(node):
         for position, argument in enumerate(node["args"] if isinstance(node["args"], list) else []):
             _take(use, str(position), argument, layers)
-        for key, argument in _in_order(node.get("kwargs") or {}):
+        keywords = node.get("kwargs") or {}
+        if not isinstance(keywords, dict):
+            raise ReadError("one of its layers is called with arguments that have no names; save the model again")
+        for key, argument in _in_order(keywords):
             _take(use, key, argument, layers)
         return use
     for position, entry in enumerate(_entries(node)):
@@ -133,7 +136,8 @@ def _tensors(argument: Json, layers: Collection[str]) -> Iterator[tuple[Referenc
     while pending:
         value = pending.pop()
         if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
-            config = value.get("config") or {}
+            config = value.get("config")
+            config = config if isinstance(config, dict) else {}
             reference = _listed(config.get("keras_history"), layers)
             if reference is None:
                 raise ReadError("one of its layers reads a tensor of a layer that is not there; save the model again")
