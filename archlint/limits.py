@@ -53,6 +53,10 @@ CHUNK_BYTES = 64 * MIB
 HDF5_CHUNKS = 100_000
 """Pieces of such a weight. h5py makes 65,536 of 1 GiB."""
 
+DIGEST_DIGITS = 32
+"""Hexadecimal digits of the digest of code that a user accepts: with 12, whoever writes the code finds another with the
+same digest in minutes."""
+
 HDF5_OBJECTS = 50_000
 """Groups and datasets that are looked at in one file; as many take three seconds. Largest seen: about 10,000."""
 

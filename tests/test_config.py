@@ -702,11 +702,11 @@ def test_the_settings_are_there_for_programs_too(here: Path) -> None:
 
 
 def test_an_entry_of_ignore_may_name_a_digest() -> None:
-    write("archlint.toml", 'ignore = [{ rule = "SEC001", why = "ours", digest = "0123456789ab" }]')
+    write("archlint.toml", 'ignore = [{ rule = "SEC001", why = "ours", digest = "0123456789abcdef0123456789abcdef" }]')
     (entry,) = project().settings.ignored_findings
-    assert entry.digest == "0123456789ab"
+    assert entry.digest == "0123456789abcdef0123456789abcdef"
 
 
 def test_a_digest_that_is_none_is_refused() -> None:
     sentence = refused('ignore = [{ rule = "SEC001", why = "ours", digest = "abc" }]')
-    assert "digest takes a digest of 12 hexadecimal digits, or *" in sentence
+    assert "digest takes a digest of 32 hexadecimal digits, or *" in sentence

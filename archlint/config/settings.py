@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from archlint.evidence import Reading
-from archlint.limits import MIB, WEIGHT_BYTES
+from archlint.limits import DIGEST_DIGITS, MIB, WEIGHT_BYTES
 from archlint.rules.rule import SEVERITIES, Level, Severity
 from archlint.targets import Target
 
@@ -54,12 +54,12 @@ class Ignored(Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_
     ] = "*"
     digest: Annotated[
         str,
-        Meta(pattern=r"^(\*|[0-9a-f]{12})$"),
+        Meta(pattern=rf"^(\*|[0-9a-f]{{{DIGEST_DIGITS}}})$"),
         _key(
-            "a digest of 12 hexadecimal digits, or *",
+            f"a digest of {DIGEST_DIGITS} hexadecimal digits, or *",
             "Of which content: the digest that findings of the rules `SEC` give. Other content in its place is "
             "reported. `*`: whatever it is.",
-            "0123456789ab",
+            "0123456789abcdef0123456789abcdef",
         ),
     ] = "*"
 

@@ -422,6 +422,6 @@ CREATE TABLE concern (
     route          TEXT NOT NULL,       -- where: `model_config.config.layers[2].config.function`, a path in HDF5, a member of the archive
     found          TEXT NOT NULL,       -- what is there: `os.system`, `/etc/words.txt` …; cut to 120 characters
     bytes          INTEGER,             -- of code: its length
-    digest         TEXT NOT NULL        -- first 12 hexadecimal digits of the SHA-256 of the settings of the object that it is in, or of
+    digest         TEXT NOT NULL        -- first 32 hexadecimal digits of the SHA-256 of the settings of the object that it is in, or of
                                         -- what is there: another one, other content
 ) STRICT;

@@ -6,6 +6,7 @@ from typing import Any
 
 from archlint.analyses.names import harm
 from archlint.graph import Concern, Model
+from archlint.limits import DIGEST_DIGITS
 
 _NOT_BESIDE = frozenset({"absolute", "outside", "backslash", "link", "hardlink", "unknown-key"})
 """What may be wrong with the place of external data (`archlint.readers.onnx.external`) so that it is another's file."""
@@ -44,4 +45,4 @@ def _names(model: Model) -> Iterator[Concern]:
 
 
 def _digest(text: str) -> str:
-    return sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:12]
+    return sha256(text.encode("utf-8", "backslashreplace")).hexdigest()[:DIGEST_DIGITS]

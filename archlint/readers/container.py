@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from archlint.errors import ReadError
 from archlint.graph import Concern
+from archlint.limits import DIGEST_DIGITS
 from archlint.readers.files import OpenFile, Source
 from archlint.readers.gate import HDF5_SIGNATURE
 
@@ -102,5 +103,5 @@ def _outside(source: Source, prefix: str) -> Iterator[Concern]:
 
 
 def _concern(category: str, kind: str, route: str, found: str) -> Concern:
-    digest = sha256(f"{kind} {found}".encode("utf-8", "backslashreplace")).hexdigest()[:12]
+    digest = sha256(f"{kind} {found}".encode("utf-8", "backslashreplace")).hexdigest()[:DIGEST_DIGITS]
     return Concern(category, kind, route, found, digest)

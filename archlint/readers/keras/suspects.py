@@ -23,8 +23,10 @@ _NO_OPERATION = re.compile(
     r"distutils|testing|npyio|ctypeslib|utils|multiprocessing|distributed)\."
 )
 _FILES = frozenset(
-    "load loads save savez savetxt loadtxt genfromtxt fromfile fromregex memmap open_memmap DataSource "
-    "load_state_dict_from_url pure_callback io_callback".split()
+    "load loads save savez savetxt loadtxt genfromtxt fromfile fromregex memmap open_memmap DataSource recfromtxt "
+    "recfromcsv ndfromtxt mafromtxt load_state_dict_from_url _load_from_bytes pure_callback io_callback load_variable "
+    "load_checkpoint import_meta_graph export_meta_graph create_file_writer TFRecordWriter TFRecordDataset "
+    "TextLineDataset FixedLengthRecordDataset list_files snapshot".split()
 )
 _TOOLS = frozenset(
     "pip setuptools pkg_resources cloudpickle dill joblib yaml requests urllib3 httpx pandas IPython "
@@ -39,18 +41,26 @@ _NO_PARTS = frozenset(
     "deserialize_keras_object serialize_keras_object register_keras_serializable clear_session "
     # and their like that it leaves out
     "model_from_config model_from_yaml load_weights_from_hdf5_group func_load extract_archive download_file "
-    "timeseries_dataset_from_directory".split()
+    "timeseries_dataset_from_directory plot_model".split()
 )
 """Functions of Keras that open, fetch or load: no part of a network."""
 
-_NO_PARTS_OF = re.compile(r"\.(saving|config|datasets|export|callbacks|file_utils|io_utils|python_utils|torch_utils)\.")
+_NO_PARTS_OF = re.compile(
+    r"\.(saving|config|datasets|export|callbacks|file_utils|io_utils|python_utils|torch_utils|\w*dataset_utils)\."
+)
 _DOTTED = re.compile(r"\w+(\.\w+)+")
 _BUILT_IN = frozenset(
     "eval exec compile __import__ open getattr setattr delattr globals locals vars input breakpoint exit quit".split()
 )
 _FAMILY = re.compile(r"tensorflow(\.\w+)*\.keras(\.|$)")
 
-_OPENING = frozenset("read_file write_file matching_files save save_v2 restore restore_v2 print_v2".split())
+_OPENING = frozenset(
+    "read_file write_file matching_files save save_v2 save_slices restore restore_v2 merge_v2_checkpoints print_v2 "
+    "save_dataset save_dataset_v2 load_dataset snapshot_dataset snapshot_dataset_v2 whole_file_reader "
+    "whole_file_reader_v2 text_line_reader text_line_reader_v2 tfrecord_reader tfrecord_reader_v2 tfrecord_dataset "
+    "text_line_dataset fixed_length_record_dataset fixed_length_record_reader fixed_length_record_reader_v2 "
+    "initialize_table_from_text_file initialize_table_from_text_file_v2".split()
+)
 _CALLING = frozenset(
     "py_func py_func_stateless eager_py_func py_function numpy_function load_library load_op_library".split()
 )
@@ -119,11 +129,13 @@ def named_function(text: str) -> str | None:
 
 
 def operation(text: str) -> str | None:
-    """`calls` for an operation of TensorFlow that calls Python or loads a library, `opens` for one on files."""
-    snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", text.rpartition(".")[2]).lower()
-    if snake in _CALLING:
-        return "calls"
-    return "opens" if snake in _OPENING else None
+    """What an operation of TensorFlow does besides computing: `calls` Python, a library or a tool, or `opens` files."""
+    module, _, name = text.rpartition(".")
+    snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+    if snake in _OPENING:
+        return "opens"
+    is_tool = module and origin(f"tensorflow.{module}", name, is_function=False)
+    return "calls" if snake in _CALLING or is_tool else None
 
 
 def location(key: str, text: str) -> str | None:

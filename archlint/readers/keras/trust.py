@@ -12,7 +12,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from archlint.graph import Concern
-from archlint.limits import NAME_LENGTH
+from archlint.limits import DIGEST_DIGITS, NAME_LENGTH
 from archlint.readers.keras import suspects
 from archlint.readers.keras.payload import payload, recognised
 from archlint.readers.keras.values import class_of
@@ -27,8 +27,12 @@ _SHOWN = 120
 _LOOKED_AT = frozenset({str, list, dict})
 _LAMBDA = "__lambda__"
 _COMPILED = frozenset({"compile_config", "training_config"})
-_SLOTS = ("function", "output_shape", "mask")
-"""Settings of a Lambda that may be code; `function_type` and its like say so."""
+_PLACING = frozenset({"inbound_nodes", "build_config"})
+"""What a layer is called with. That changes wherever the layer is put, so its digest does not count it; what stands in
+it has a digest of its own."""
+
+_TYPE = "_type"
+"""How the settings end that say of others that they are code: Lambda has `function_type` beside `function`."""
 
 _NODE_OP = re.compile(r'\bop: ?"(\w+)"')
 
@@ -113,15 +117,23 @@ class _Named(NamedTuple):
         """The class without the package that it is registered under."""
         return self.class_name.rpartition(">")[2]
 
+    def full(self, name: str) -> str:
+        """A name with the module before it, as a message shows it."""
+        return f"{_short(self.module or '')}.{_short(name)}"
+
     def is_notable(self) -> bool:
         """Whether anything is to be said of it."""
-        if self.class_name in (_LAMBDA, "TensorFlowOpLayer") or self.bare in suspects.LOADERS:
+        if self.class_name == _LAMBDA or self.bare in suspects.LOADERS or self.bare in _WITH_OPERATION:
             return True
-        return self.origin() is not None or self.disagrees()
+        return self.foreign() is not None or self.disagrees()
 
-    def origin(self) -> str | None:
-        """As `suspects.origin`."""
-        return suspects.origin(self.module, self.called, self.class_name == "function")
+    def foreign(self) -> tuple[str, str] | None:
+        """How it is none of Keras's parts (`suspects.origin`), and by which name."""
+        if kind := suspects.origin(self.module, self.called, self.class_name == "function"):
+            return kind, self.called
+        # Keras before 3.9 takes what goes by the registered name if a module has nothing by the other
+        kind = suspects.origin(self.module, self.registered, is_function=False) if self.registered else None
+        return (kind, self.registered) if kind and self.registered else None
 
     def disagrees(self) -> bool:
         """As `suspects.disagrees`."""
@@ -173,13 +185,12 @@ class _Walk:
             yield self._code(place, (), _code_of(value))
         if named.bare in suspects.LOADERS:
             yield self._concern("foreign", "loader", place, f"{named.bare}, which {suspects.LOADERS[named.bare]}")
-        full = f"{_short(named.module or '')}.{_short(named.called)}"
-        if origin := named.origin():
-            yield self._concern("foreign", origin, place, full)
+        if foreign := named.foreign():
+            yield self._concern("foreign", foreign[0], place, named.full(foreign[1]))
         if named.disagrees():
-            says = f"{full}, registered as {_short(named.registered or '')}"
+            says = f"{named.full(named.called)}, registered as {_short(named.registered or '')}"
             yield self._concern("ambiguous", "registered", place, says)
-        if named.bare == "TensorFlowOpLayer" and (text := _node_op(value.get("config"))):
+        if (telling := _WITH_OPERATION.get(named.bare)) and (text := telling(value.get("config"))):
             yield from self._operation(place, text)
 
     def _texts(self, place: _Place) -> Iterator[Concern]:
@@ -200,7 +211,7 @@ class _Walk:
 
     def _function(self, place: _Place, key: str | int, text: str) -> Iterator[Concern]:
         """What is to be said of a function that is named by a text."""
-        if class_of(place.owner)[0] == "TFOpLambda":
+        if str(class_of(place.owner)[0]).rpartition(">")[2] == "TFOpLambda":
             yield from self._operation(place, text, key)
         elif kind := suspects.named_function(text):
             yield self._concern("foreign", kind, place, _short(text), key)
@@ -223,13 +234,10 @@ class _Walk:
         return Concern(category, kind, place.route(*keys), found, self._digest(whole), place.layer, size)
 
     def _digest(self, whole: Json) -> str:
-        """Twelve digits that change with any setting of an object; where it is in the graph does not count."""
+        """Digits that change with any setting of an object; where it is in the graph does not count."""
         if id(whole) not in self._digests:
-            content = whole
-            if isinstance(whole, dict) and "class_name" in whole:
-                content = {key: value for key, value in whole.items() if key not in ("inbound_nodes", "build_config")}
-            text = json.dumps(content, sort_keys=True, separators=(",", ":"))
-            self._digests[id(whole)] = sha256(text.encode()).hexdigest()[:12]
+            text = json.dumps(_counted(whole), sort_keys=True, separators=(",", ":"))
+            self._digests[id(whole)] = sha256(text.encode()).hexdigest()[:DIGEST_DIGITS]
         return self._digests[id(whole)]
 
 
@@ -241,13 +249,27 @@ def _inside(place: _Place) -> Iterator[_Place]:
         if not isinstance(inner, (dict, list)):
             continue
         is_code = place.is_code or key in executed or (isinstance(value, dict) and value.get("class_name") == _LAMBDA)
-        layer, owner = place.layer, None if key in _COMPILED else place.owner
+        layer, owner = place.layer, _owner(place, key, inner)
         if isinstance(inner, dict) and isinstance(inner.get("class_name"), str):
             if isinstance(value, list) and _lists_layers(place):
                 layer = _path(place.layer, inner)
             if not _is_part(inner["class_name"]):
                 owner = None if _is_model(inner) else inner
         yield _Place(inner, key, place, owner, layer, is_code)
+
+
+def _owner(place: _Place, key: str | int, inner: Json) -> Json:
+    """What the digest of something in a place is about, unless that is an object itself."""
+    if key in _PLACING and isinstance(place.value, dict) and "class_name" in place.value:
+        return inner
+    return None if key in _COMPILED else place.owner
+
+
+def _counted(whole: Json) -> Json:
+    """As much of an object as its digest is about."""
+    if not isinstance(whole, dict) or "class_name" not in whole:
+        return whole
+    return {key: inner for key, inner in whole.items() if key not in _PLACING or not isinstance(inner, (dict, list))}
 
 
 def _is_part(class_name: str) -> bool:
@@ -273,10 +295,11 @@ def _path(around: str | None, layer: Mapping[str, Json]) -> str | None:
 
 
 def _executed(value: Json) -> tuple[str, ...]:
-    """The settings of a Lambda that Keras 1 and 2 load as bytecode, whatever they look like."""
+    """The settings of a Lambda, or of a Merge, that Keras 1 and 2 load as bytecode, whatever they look like."""
     if not isinstance(value, dict):
         return ()
-    return tuple(slot for slot in _SLOTS if slot in value and value.get(f"{slot}_type") == "lambda")
+    stated = (key.removesuffix(_TYPE) for key, kind in value.items() if kind == "lambda" and key.endswith(_TYPE))
+    return tuple(slot for slot in stated if slot in value)
 
 
 def _code_of(value: Mapping[str, Json]) -> Json:
@@ -291,6 +314,15 @@ def _node_op(config: Json) -> str | None:
         return str(node.get("op"))
     found = _NODE_OP.search(node) if isinstance(node, str) else None
     return found[1] if found else None
+
+
+def _method(config: Json) -> str | None:
+    """The method of a class of TensorFlow that a ClassMethod calls."""
+    return f"{config.get('cls_symbol')}.{config.get('method_name')}" if isinstance(config, dict) else None
+
+
+_WITH_OPERATION = {"TensorFlowOpLayer": _node_op, "ClassMethod": _method}
+"""Layers whose settings say in several places which operation of TensorFlow they are, and how."""
 
 
 def _is_loader(owner: Json) -> bool:
