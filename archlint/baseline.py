@@ -2,12 +2,13 @@
 
 Schema 1, one finding a line, ordered by file, rule and layer, so that two branches that change it can be merged:
 
-    {"schema": 1, "tool": {"name", "version"}, "findings": [{"rule", "name", "file", "layer", "count"} …]}
+    {"schema": 1, "tool": {"name", "version"}, "findings": [{"rule", "name", "file", "layer", "count", "digest"} …]}
 
-What makes a finding the same as before is its `rule`, its `file` (named from the folder of the baseline) and its
-`layer` (null: the model as a whole). `count` is how many there are of it, which is 1 but for rules that can find
-several faults in one layer: once a file has more of them, all are reported, as nobody can tell which is new. `name` is
-for people.
+What makes a finding the same as before is its `rule`, its `file` (named from the folder of the baseline), its `layer`
+(null: the model as a whole) and, where the finding gives one, the `digest` of what it is about: those about trust do,
+so code that was accepted is not mistaken for other code in its place. `count` is how many there are of it, which is 1
+but for rules that can find several faults in one layer: once a file has more of them, all are reported, as nobody can
+tell which is new. `name` is for people.
 
 An entry is stale if its model is cured: the rule would have spoken (`archlint.judged`) and found fewer. It is, too, if
 the file is gone, where the run would have met it: elsewhere it may only be absent here, as what is not downloaded. And
@@ -55,9 +56,10 @@ class Identity(NamedTuple):
     rule: str
     file: str
     layer: str | None
+    digest: str | None = None
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line of a baseline."""
 
     rule: Code
@@ -65,11 +67,12 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     file: str
     layer: str | None
     count: Annotated[int, msgspec.Meta(ge=1)]
+    digest: str | None = None
 
     @property
     def identity(self) -> Identity:
         """What it is about."""
-        return Identity(self.rule, self.file, self.layer)
+        return Identity(self.rule, self.file, self.layer, self.digest)
 
 
 class _Schema(msgspec.Struct, frozen=True):
@@ -335,15 +338,17 @@ def renewed(baseline: Baseline, run: Run) -> tuple[Entry, ...]:
         (_identity(file.path, finding), finding.name) for file in run.judged for finding in file.checked.findings
     )
     entries = {entry.identity: entry for entry in kept} | {
-        identity: Entry(rule=identity.rule, name=name, file=identity.file, layer=identity.layer, count=count)
-        for (identity, name), count in found.items()
+        identity: Entry(**identity._asdict(), name=name, count=count) for (identity, name), count in found.items()
     }
     return tuple(entries.values())
 
 
 def written(entries: Iterable[Entry], version: str) -> str:
     """The text of a baseline, the same for the same entries."""
-    ordered = sorted(entries, key=lambda entry: (entry.file, entry.rule, entry.layer is not None, entry.layer or ""))
+    ordered = sorted(
+        entries,
+        key=lambda entry: (entry.file, entry.rule, entry.layer is not None, entry.layer or "", entry.digest or ""),
+    )
     lines = ",".join(f"\n    {encode(entry)}" for entry in ordered)
     tool = encode(Tool(name="archlint", version=version))
     return f'{{\n  "schema": {SCHEMA},\n  "tool": {tool},\n  "findings": [{lines}\n  ]\n}}\n'
@@ -370,7 +375,8 @@ def _findings(checked: Checked) -> Iterator[Finding]:
 
 
 def _identity(path: str, finding: Finding) -> Identity:
-    return Identity(finding.code, path, finding.layer)
+    digest = finding.evidence.get("digest")
+    return Identity(finding.code, path, finding.layer, digest if isinstance(digest, str) else None)
 
 
 def _renamed(baseline: Baseline, run: Run, left: Mapping[Identity, int]) -> Mapping[Identity, Identity]:
@@ -381,13 +387,13 @@ def _renamed(baseline: Baseline, run: Run, left: Mapping[Identity, int]) -> Mapp
     layers = _paired(
         [old for old in cured if old.layer is not None],
         [fresh for fresh in new if fresh.layer is not None],
-        lambda one: (one.rule, one.file),
+        lambda one: (one.rule, one.file, one.digest),
     )
     moved = [old for old in cured if old.file in baseline.missing]
     elsewhere = [fresh for fresh in new if fresh.file not in baseline.files]
     # a folder of models that is moved has the same layers several times, so the names of the files go first
-    files = _paired(moved, elsewhere, lambda one: (one.rule, one.layer)) | _paired(
-        moved, elsewhere, lambda one: (one.rule, one.layer, PurePosixPath(one.file).name)
+    files = _paired(moved, elsewhere, lambda one: (one.rule, one.layer, one.digest)) | _paired(
+        moved, elsewhere, lambda one: (one.rule, one.layer, one.digest, PurePosixPath(one.file).name)
     )
     return {old: fresh for old, fresh in layers.items() if old.layer not in run.layers(old.file)} | files
 

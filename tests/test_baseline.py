@@ -169,6 +169,53 @@ def test_once_there_are_fewer_of_one_kind_the_entry_is_stale_and_its_count_is_pr
     assert team.stale("a.h5", rules=readers) == {}
 
 
+# Content
+
+
+def scaling(path: Path, code: str, name: str = "scale") -> Path:
+    """A model with code in a layer."""
+    layer = entry("Lambda", name=name, function=[code, None, None], function_type="lambda")
+    return write_h5(path, sequential(entry("Dense", name="d", units=1, batch_input_shape=[None, 8]), layer))
+
+
+TRUST = choose(RULES, ["SEC"])
+OURS, THEIRS = (f"4wEAAAAAAAAAAAAAAAEAAAACAAAAUwAAAHMIAAAA{end}" for end in ("fABkARsAUwA=", "fABkARsAUgA="))
+
+
+def test_other_code_in_the_place_of_what_was_accepted_is_new(team: Team, tmp_path: Path) -> None:
+    scaling(tmp_path / "a.h5", OURS)
+    team.accept("a.h5", rules=TRUST)
+    (held,) = read(team.path).entries
+    assert (held.layer, held.digest) == ("scale", check(tmp_path / "a.h5", TRUST).findings[0].evidence["digest"])
+    assert (team.new("a.h5", rules=TRUST), team.stale("a.h5", rules=TRUST)) == ([], {})
+    scaling(tmp_path / "a.h5", THEIRS)
+    assert (team.new("a.h5", rules=TRUST), team.stale("a.h5", rules=TRUST)) == (["scale"], {"scale": None})
+    team.prune("a.h5", rules=TRUST)
+    assert team.held == []
+    team.accept("a.h5", rules=TRUST)
+    assert team.new("a.h5", rules=TRUST) == []
+
+
+def test_code_is_not_followed_to_another_layer_or_file_where_it_is_not_the_same(team: Team, tmp_path: Path) -> None:
+    scaling(tmp_path / "a.h5", OURS)
+    team.accept("a.h5", rules=TRUST)
+    scaling(tmp_path / "a.h5", THEIRS, name="renamed")
+    assert team.stale("a.h5", rules=TRUST) == {"scale": None}
+    (tmp_path / "a.h5").unlink()
+    scaling(tmp_path / "b.h5", THEIRS)
+    assert team.new("b.h5", rules=TRUST) == ["scale"]
+    assert team.stale("b.h5", rules=TRUST) == {"scale": None}
+    scaling(tmp_path / "b.h5", OURS)
+    assert team.stale("b.h5", rules=TRUST) == {"scale": "b.h5"}
+
+
+def test_an_entry_without_a_digest_hides_no_finding_that_has_one(team: Team, tmp_path: Path) -> None:
+    scaling(tmp_path / "a.h5", OURS)
+    line = {"rule": "SEC001", "name": "code-in-model", "file": "a.h5", "layer": "scale", "count": 1}
+    team.path.write_text(json.dumps({"schema": 1, "findings": [line]}))
+    assert team.new("a.h5", rules=TRUST) == ["scale"]
+
+
 # What is cured
 
 
