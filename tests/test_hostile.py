@@ -15,6 +15,7 @@ sys.path.insert(0, str(FIXTURES.parent))
 
 from fixtures.hostile import CASES, MARKER, Case  # beside the package, not in it
 from fixtures.hostile.trial import MEBIBYTES, SECONDS, Outcome, Trials, serving
+from fixtures.watched import misdeeds
 
 ACTS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\udc80-\udcff]")
 """What acts on a terminal or a reader, or is no UTF-8; a newline is archlint's own."""
@@ -47,6 +48,7 @@ def test_a_hostile_file_does_no_harm(case: Case, trials: Trials, tmp_path: Path)
     if outcome.reports["json"]:  # the path itself was none
         is_read_by_programs(outcome)
     assert not list(tmp_path.rglob(MARKER))
+    assert misdeeds(outcome.watched, [str(path)], trials.folder) == []
 
 
 def is_one_clear_line(outcome: Outcome) -> None:

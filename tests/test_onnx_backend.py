@@ -12,14 +12,19 @@ from archlint.rules import load
 DATA = Path(onnx.__file__).parent / "backend" / "test" / "data"
 
 
-def faults(path, name):
+@pytest.fixture(scope="module")
+def rules():
+    return load()
+
+
+def faults(path, name, rules):
     """What keeps the file from being checked by every rule."""
-    report = check(path, load(()))
+    report = check(path, rules)
     given_up = [f"{name}: {rule.code} {rule.why}" for rule in report.not_checked if not rule.needs]
     return given_up if report.error is None else [f"{name}: {report.error}"]
 
 
-def test_every_model_of_a_single_operator_is_checked(tmp_path):
+def test_every_model_of_a_single_operator_is_checked(rules, tmp_path):
     from onnx.backend.test.case.node import collect_testcases
 
     with warnings.catch_warnings():
@@ -30,12 +35,12 @@ def test_every_model_of_a_single_operator_is_checked(tmp_path):
     found = []
     for case in cases:
         path.write_bytes(case.model.SerializeToString())
-        found += faults(path, case.name)
+        found += faults(path, case.name, rules)
     assert found == []
 
 
 @pytest.mark.parametrize("folder", ["light", "pytorch-converted", "pytorch-operator", "simple"])
-def test_every_stored_model_is_checked(folder):
+def test_every_stored_model_is_checked(folder, rules):
     paths = sorted((DATA / folder).rglob("*.onnx"))
     assert paths
-    assert [fault for path in paths for fault in faults(path, path.parent.name)] == []
+    assert [fault for path in paths for fault in faults(path, path.parent.name, rules)] == []
