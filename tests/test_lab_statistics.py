@@ -1,14 +1,13 @@
 """The lab decides rightly from few numbers, and says so in a sentence."""
 
 from collections.abc import Sequence
-from math import inf, log, log1p
+from math import inf, log
 
 import msgspec
 import pytest
 
 from archlint.lab.statistics import (
     Decision,
-    above,
     count,
     decide,
     holm,
@@ -79,17 +78,27 @@ def test_the_rule_looks_after_each_seed(samples: Sequence[float], decision: Deci
     assert decide(samples) is decision
 
 
+@pytest.mark.parametrize(
+    ("fewest", "most", "found"),
+    [(3, 6, (3, 4, 5, 6)), (3, 8, (3, 4, 5, 6, 8)), (5, 8, (5, 6, 8)), (4, 4, (4,)), (7, 7, (7,))],
+)
+def test_it_is_looked_at_from_the_fewest_seeds_on_and_at_the_last(
+    fewest: int, most: int, found: tuple[int, ...]
+) -> None:
+    assert looks(fewest, most) == found
+
+
+def test_nothing_is_decided_before_the_fewest_seeds_and_by_their_look() -> None:
+    samples = [0.14, 0.13, 0.15, 0.1]
+    assert decide(samples, fewest=5) is Decision.more
+    assert decide([*samples, -1.5], fewest=5) is Decision.more
+    assert decide([*samples, 0.12], fewest=5) is Decision.confirmed
+
+
 def test_a_thorough_run_looks_once_more() -> None:
-    assert looks(6) == (3, 4, 5, 6)
-    assert looks(8) == (3, 4, 5, 6, 8)
     samples = [0.3, -0.2, 0.1, 0.2, -0.1, 0.1]
     assert decide(samples, most=8) is Decision.more
     assert decide([*samples, 0.1, 0.1], most=8) is Decision.noisy
-
-
-def test_a_quantity_of_one_arm_is_held_against_its_threshold() -> None:
-    assert above([0.3, 0.31, 0.32], log1p(0.03)) is Decision.confirmed
-    assert above([0.0, 0.01, 0.005], log1p(0.03)) is Decision.refuted
 
 
 @pytest.mark.parametrize(

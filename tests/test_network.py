@@ -14,7 +14,7 @@ from support import entry, sequential
 
 from archlint.graph import Layer, Model, StoredWeight
 from archlint.lab.layouts import fitted
-from archlint.lab.network import NetworkError, built, hard_sigmoid, network, reseeded, set_stored, weights_of
+from archlint.lab.network import NetworkError, hard_sigmoid, network, set_stored
 from archlint.readers import live, open_model
 from archlint.readers.keras import from_attributes
 from archlint.writers.keras import written
@@ -209,25 +209,6 @@ def test_what_keras_refuses_is_an_error_that_says_why() -> None:
     config = sequential(entry("Conv1D", name="conv", filters=2, kernel_size=9, batch_input_shape=[None, 4, 3]))
     with pytest.raises(NetworkError, match="Keras cannot build it"):
         network(from_attributes({"model_config": config, "keras_version": "2.4.0"}), weights=False)
-
-
-def test_a_seed_decides_all_weights_and_its_layer_s_name_which() -> None:
-    made = of(
-        (4,), layers.Dense(3, kernel_initializer=keras.initializers.HeNormal(seed=1), name="a"), layers.Dropout(0.1)
-    )
-    config = written(live.read_live(made, "keras")).config
-    first, same, other = (weights_of(built(reseeded(config, seed)))["a"][0] for seed in (1, 1, 2))
-    assert np.array_equal(first, same)
-    assert not np.array_equal(first, other)
-    wider = of(
-        (4,),
-        layers.Dense(4, name="new"),
-        layers.Dense(4, name="newer"),
-        layers.Dense(3, kernel_initializer="he_normal", name="a"),
-    )
-    later = weights_of(built(reseeded(written(live.read_live(wider, "keras")).config, 1)))["a"][0]
-    assert np.array_equal(first, later)
-    assert "seed" in json.dumps(config)
 
 
 def test_the_hard_sigmoid_of_keras_2_stays_what_it_was() -> None:

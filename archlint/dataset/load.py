@@ -49,6 +49,8 @@ def load(path: Path, columns: Sequence[str] = ()) -> Dataset:
     Raises:
         UsageError: one sentence that names the file: what is wrong with it or the columns, and what to do.
     """
+    if names_function(path):
+        raise UsageError(f"--data {path} names a function, and only verify and check --verify run code; give a file")
     try:
         with (
             os.fdopen(_open(path), "rb") as file,
@@ -59,6 +61,12 @@ def load(path: Path, columns: Sequence[str] = ()) -> Dataset:
         raise UsageError(f"--data {path} cannot be read: {error.strerror or error}") from error
     except UsageError as error:
         raise UsageError(f"--data {path}: {error}") from error
+
+
+def names_function(path: Path) -> bool:
+    """Whether it is `package.module:function`, and no file."""
+    module, colon, function = str(path).partition(":")
+    return bool(colon) and all(map(str.isidentifier, [*module.split("."), function])) and not path.exists()
 
 
 def _open(path: Path) -> int:

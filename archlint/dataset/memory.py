@@ -23,13 +23,14 @@ def of_arrays(arrays: Mapping[str, Any]) -> Dataset:
     with TemporaryDirectory(prefix="archlint-") as folder:
         file = Path(folder) / "data.npz"
         try:
-            _write(file, arrays)
+            write(file, arrays)
         except (TypeError, ValueError, RuntimeError) as error:
             raise UsageError(f"data: not all of {listed([*arrays])} are arrays of numbers ({error})") from error
         return _read(file, f"the arrays {listed([*arrays])}")
 
 
-def _write(file: Path, arrays: Mapping[str, Any]) -> None:
+def write(file: Path, arrays: Mapping[str, Any]) -> None:
+    """Write arrays as .npz, whatever their names; ValueError for Python objects, which would have to be pickled."""
     with zipfile.ZipFile(file, "w") as archive:
         for name, values in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:

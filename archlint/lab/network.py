@@ -5,7 +5,6 @@ network is built from the configuration that `archlint.writers.keras` makes, and
 """
 
 import os
-import zlib
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
@@ -26,9 +25,6 @@ if TYPE_CHECKING:
 Config = dict[str, Any]
 Arrays = dict[str, "NDArray[Any]"]
 
-_SEEDS = 2**31
-"""Every backend takes a seed below this."""
-
 _REASON = 300
 """Characters that are shown of what Keras says."""
 
@@ -41,7 +37,8 @@ def network(model: Model, weights: bool = True) -> keras.Model:
     """The Keras network that a model is, with its weights as stored, or as Keras draws them.
 
     Args:
-        model: the neutral model; the file must still be open if its weights are wanted.
+        model: the neutral model; the file must still be open if its weights are wanted. A remedy that puts in layers
+            with weights leaves none in the file for them: build such a model without, and initialize it.
         weights: whether to set them.
 
     Raises:
@@ -69,30 +66,6 @@ def built(config: Config) -> keras.Model:
         said = " ".join(innermost.split())[:_REASON]
         raise NetworkError(f"Keras cannot build it: {said or type(error).__name__}") from error
     return made
-
-
-def reseeded(config: Config, seed: int) -> Config:
-    """A copy of a configuration in which all that draws numbers does so by this seed.
-
-    What a file states is replaced: with the same seed each run would begin with the same weights. The seed of a layer
-    depends on its name only, so that two arms that differ in one layer begin alike in all others.
-    """
-    copy = deepcopy(config)
-    for layer in copy["config"]["layers"]:
-        _reseed(layer["config"], f"{seed}/{layer['name']}")
-    return copy
-
-
-def _reseed(value: Any, path: str) -> None:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            if key == "seed":
-                value[key] = zlib.crc32(path.encode()) % _SEEDS
-            else:
-                _reseed(inner, f"{path}/{key}")
-    elif isinstance(value, list):
-        for number, inner in enumerate(value):
-            _reseed(inner, f"{path}/{number}")
 
 
 def weights_of(made: keras.Model) -> "dict[str, list[NDArray[Any]]]":

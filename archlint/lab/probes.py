@@ -4,8 +4,9 @@ Each takes a live network and returns a number, or one per layer; `archlint.lab.
 are the user's, or standardised noise.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from math import inf, log2, nan
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from math import inf, log2, nan, sqrt
 from statistics import median
 from typing import Any
 
@@ -13,8 +14,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from archlint.lab.arms import Array, Strength
+from archlint.lab.initial import initialize
+from archlint.lab.live import from_list, outputs
+from archlint.lab.norms import Norms
 from archlint.lab.thresholds import INITIALIZATIONS
-from archlint.lab.training import Array, Trainer, from_list, initialize, outputs
+from archlint.lab.training import Trainer
 
 Inputs = Sequence[Array]
 """One array per input of the network."""
@@ -51,13 +56,9 @@ def _vocabulary(model: Any, tensor: Any) -> int:
     return min((int(layer.input_dim) for layer in readers), default=2 if "int" in tensor.dtype else 0)
 
 
-def received(model: Any, x: Inputs) -> dict[str, Array]:
-    """What each layer with a kernel receives in use, by the layer's name, in the order of the network."""
-    return _listener(model)(x)
-
-
-def _listener(model: Any) -> Callable[[Inputs], dict[str, Array]]:
-    return _tapped(model, {layer.name: keras.tree.flatten(layer.input)[0] for layer in model.layers if _kernel(layer)})
+def _received(model: Any) -> dict[str, Any]:
+    """The tensor that each layer with a kernel receives, by the layer's name, in the order of the network."""
+    return {layer.name: keras.tree.flatten(layer.input)[0] for layer in model.layers if _kernel(layer)}
 
 
 def _tapped(model: Any, taps: Mapping[str, Any]) -> Callable[[Inputs], dict[str, Array]]:
@@ -91,14 +92,85 @@ def drift(model: Any, x: Inputs, seeds: Sequence[int] | None = DRAWS) -> float:
 
 
 def _median(model: Any, x: Inputs, seeds: Sequence[int] | None, measure: Callable[[Sequence[Array]], float]) -> float:
-    listen = _listener(model)
+    listen = _tapped(model, _received(model))
     found = []
-    for seed in (None,) if seeds is None else seeds:
-        if seed is not None:
-            initialize(model, seed)
+    for _ in _drawn(model, x, seeds):
         arrays = list(listen(x).values())
         found.append(measure(arrays) if len(arrays) > 1 else nan)
     return median(found)
+
+
+def _drawn(model: Any, x: Inputs, seeds: Sequence[int] | None) -> Iterator[None]:
+    """Gives the network the weights of each seed in turn, or once leaves those that it has.
+
+    Batch normalization then has the statistics of these inputs, without which it would hand on what it gets.
+    """
+    norms = Norms(model)
+    for seed in (None,) if seeds is None else seeds:
+        if seed is not None:
+            initialize(model, seed)
+            if norms.found:
+                norms.clear()
+                outputs(from_list(model), x, training=True)
+                norms.add()
+                norms.settle(1)
+        yield
+
+
+def profile(model: Any, x: Inputs, seeds: Sequence[int] | None = DRAWS) -> dict[str, Strength]:
+    """How strong what each layer with a kernel receives is, by the layer's name, in the order of the network.
+
+    The gradient is that of the outputs, before their activations, in random directions: of a sample on average,
+    relative to that at the outputs. Medians as in `spread`.
+    """
+    taps = _received(model)
+    listener = from_list(model, [*taps.values(), *model.outputs])
+    with _linear(model):
+        found = [_strengths(listener, x, len(taps)) for _ in _drawn(model, x, seeds)]
+    return dict(zip(taps, map(_middle, zip(*found, strict=True)), strict=True))
+
+
+@contextmanager
+def _linear(model: Any) -> Iterator[None]:
+    """Within it the layers that make the outputs have no activation."""
+    last = {id(layer): layer for layer in (output._keras_history.operation for output in model.outputs)}
+    kept = [(layer, layer.activation) for layer in last.values() if _has_own_activation(layer)]
+    try:
+        for layer, _ in kept:
+            layer.activation = keras.activations.linear
+        yield
+    finally:
+        for layer, activation in kept:
+            layer.activation = activation
+
+
+def _has_own_activation(layer: Any) -> bool:
+    """Those of recurrent layers are inside of their cells."""
+    return hasattr(layer, "activation") and not isinstance(layer, keras.layers.RNN)
+
+
+def _strengths(listener: Any, x: Inputs, taps: int) -> list[Strength]:
+    """Of the first outputs of a listener; the others are those of the network."""
+    generator = np.random.default_rng(0)
+    inputs = [tf.constant(array) for array in x]
+    with tf.GradientTape() as tape:
+        tape.watch([tensor for tensor in inputs if tensor.dtype.is_floating])
+        made = outputs(listener, inputs, training=False)
+        directions = [generator.normal(size=output.shape) for output in made[taps:]]
+        total = tf.add_n(
+            [tf.reduce_sum(output * direction) for output, direction in zip(made[taps:], directions, strict=True)]
+        )
+    scale = sqrt(sum(float((direction**2).sum()) for direction in directions))
+    gradients = tape.gradient(total, made[:taps])
+    return [
+        Strength(_unit_spread(np.asarray(value)), None if gradient is None else _norm(gradient) / scale)
+        for value, gradient in zip(made[:taps], gradients, strict=True)
+    ]
+
+
+def _middle(found: Sequence[Strength]) -> Strength:
+    spreads, gradients = ([value for value in column if value is not None] for column in zip(*found, strict=True))
+    return Strength(median(spreads), median(gradients) if gradients else None)
 
 
 def _unit_spread(values: Array) -> float:

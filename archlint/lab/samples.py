@@ -20,7 +20,7 @@ from archlint.dataset.csv_file import column_of, delimiter_of, lines_of
 from archlint.errors import UsageError
 from archlint.facts.data_rows import fit
 from archlint.graph import Model, Shape
-from archlint.lab.training import Array, Data
+from archlint.lab.arms import Array, Data
 
 ROWS = 20_000
 """Samples that are trained on at most: an epoch of a small network then takes about a second."""
@@ -267,6 +267,8 @@ def _usable(data: Data, notes: list[str]) -> Data:
         raise UsageError(
             "the training data hold more samples in one array than in another; give validation samples for all or none"
         )
+    if data.groups is not None and data.groups.size != len(data):
+        raise UsageError("the array groups must hold one value for each sample")
     known = np.logical_and.reduce([~np.isnan(y).reshape(len(y), -1).any(axis=1) for y in data.y])
     if known.all():
         return data
@@ -275,14 +277,13 @@ def _usable(data: Data, notes: list[str]) -> Data:
 
 
 def _part(data: Data) -> Array:
-    """The rows to train on: whole groups in random order, as many as are allowed."""
+    """The rows to train on: as many as are allowed, at random.
+
+    Of every group some, as whole ones may be too large; later no split divides those that are left of a group.
+    """
     most = min(ROWS, max(1, VALUES // max(1, sum(prod(x.shape[1:]) for x in data.x))))
-    if len(data) <= most:
-        return np.arange(len(data))
-    groups = np.arange(len(data)) if data.groups is None else np.unique(data.groups, return_inverse=True)[1].ravel()
-    order = np.random.default_rng(0).permutation(groups.max() + 1)
-    taken = order[np.cumsum(np.bincount(groups)[order]) <= most]
-    return np.flatnonzero(np.isin(groups, taken))
+    drawn = np.random.default_rng(0).permutation(len(data))[:most]
+    return np.sort(drawn)
 
 
 def _rows(data: Data, rows: Array) -> Data:

@@ -13,7 +13,7 @@ from math import atan, cos, exp, fsum, isfinite, log, log1p, pi, sin, sqrt, tan
 from statistics import fmean
 from typing import NamedTuple
 
-from archlint.lab.thresholds import COUNTED, EFFECT, FAILING, LEVEL, LOOKS, THOROUGH
+from archlint.lab.thresholds import COUNTED, EFFECT, FAILING, LEVEL, LOOKS
 
 _HALVINGS = 60
 
@@ -70,28 +70,34 @@ def interval(samples: Sequence[float], level: float = LEVEL) -> Interval:
 
 
 def decide(
-    samples: Sequence[float], *, least: float | None = None, most: int = LOOKS[-1], level: float = LEVEL
+    samples: Sequence[float],
+    *,
+    least: float | None = None,
+    fewest: int = LOOKS[0],
+    most: int = LOOKS[-1],
+    level: float = LEVEL,
 ) -> Decision:
-    """What to do after these samples, one per seed, if at most `most` seeds are to be run.
+    """What to do after these samples, one per seed.
 
     Args:
         samples: log-ratios, in the order in which they came.
         least: the least log-ratio that is worth it; that of `EFFECT` if None.
+        fewest: seeds before which nothing is decided.
         most: seeds after which it ends as `noisy`.
         level: of the interval.
     """
     least = log1p(EFFECT) if least is None else least
     decision = Decision.more
-    for k in looks(most):
+    for k in looks(fewest, most):
         if k > len(samples) or decision is not Decision.more:
             break
         decision = _look(interval(samples[:k], level), least)
     return Decision.noisy if decision is Decision.more and len(samples) >= most else decision
 
 
-def looks(most: int) -> tuple[int, ...]:
-    """Numbers of seeds after which to look, up to `most`."""
-    return tuple(k for k in (*LOOKS, THOROUGH) if k <= most)
+def looks(fewest: int, most: int) -> tuple[int, ...]:
+    """Numbers of seeds after which to look: each of `LOOKS` that is asked for, and the last."""
+    return tuple(k for k in range(fewest, most + 1) if k in LOOKS or k == most)
 
 
 def _look(seen: Interval, least: float) -> Decision:
@@ -99,11 +105,6 @@ def _look(seen: Interval, least: float) -> Decision:
     if seen.low > 0 and seen.mean >= least:
         return Decision.confirmed
     return Decision.refuted if seen.high < least else Decision.more
-
-
-def above(samples: Sequence[float], threshold: float, most: int = LOOKS[-1]) -> Decision:
-    """The same for a quantity of one arm: confirmed if its interval lies above the threshold, refuted if below."""
-    return decide([sample - threshold for sample in samples], least=0.0, most=most)
 
 
 def count(failed: Sequence[bool], remedied: Sequence[bool] | None = None, most: int = COUNTED) -> Decision:

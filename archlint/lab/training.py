@@ -9,144 +9,30 @@ whose initializer was changed draws the same numbers at another scale, and one t
 With one thread (`pin_threads`) a seed gives bitwise the same curves in every process.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
-from math import inf, isfinite, nan
+from math import isfinite
 from time import perf_counter
-from typing import Any, Literal, NamedTuple
-from zlib import crc32
+from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from archlint.errors import UsageError
-from archlint.graph import Loss, Optimizer, Training
+from archlint.lab.arms import Arm, Array, Cost, Curves, Data, Plan, Watch, Weights
+from archlint.lab.compiling import compiled
+from archlint.lab.initial import initialize
+from archlint.lab.live import from_list, leaves, outputs
 from archlint.lab.network import built
-from archlint.lab.thresholds import END, PAST_MINIMUM, RISEN, TIMED_STEPS
-
-Array = NDArray[Any]
-Weights = Mapping[str, Sequence[Array]]
-"""Arrays in Keras's order by the path of their layer."""
-
-Watch = Callable[[int, float, float], None]
-"""Called after each epoch with its number from 1, and the training and validation loss."""
+from archlint.lab.norms import Norms
+from archlint.lab.splits import shuffled, split
+from archlint.lab.thresholds import PAST_MINIMUM, RISEN, TIMED_STEPS
 
 EVALUATION_ROWS = 512
 """Samples per step of an evaluation, which needs less memory than a training step."""
 
 RECALIBRATION_STEPS = 50
 """Batches over which the statistics of batch normalization are averaged; a momentum of 0.98 goes back as far."""
-
-
-@dataclass(frozen=True, slots=True)
-class Arm:
-    """What is trained: a network as Keras serialises it, and how it was compiled.
-
-    `saved` are weights that the file holds. With `start="saved"` training begins from them; with "fresh" only frozen
-    layers have them.
-    """
-
-    name: str
-    config: Mapping[str, Any]
-    training: Training = field(default_factory=Training)
-    saved: Weights = field(default_factory=dict)
-    start: Literal["fresh", "saved"] = "fresh"
-
-
-@dataclass(frozen=True, slots=True)
-class Data:
-    """Samples along the first axis: one array per input and output of the network.
-
-    Samples of one group are never divided between training and validation. `held_out` marks the samples that the user
-    has set apart for validation; without it every seed sets apart its own.
-    """
-
-    x: tuple[Array, ...]
-    y: tuple[Array, ...]
-    groups: Array | None = None
-    held_out: NDArray[np.bool_] | None = None
-
-    def __len__(self) -> int:
-        return len(self.x[0])
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How long to train, in batches of which size, and the share of the samples that is for validation."""
-
-    epochs: int = 20
-    batch_size: int = 32
-    share: float = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class Curves:
-    """What one run showed. Losses are without penalties, so that arms with and without them compare.
-
-    `train` and `val` are of the network in use (no dropout, recalibrated batch normalization), after each epoch;
-    `losses` are those of each batch as it was trained on. `assumed` are sentences on what the file does not say.
-    """
-
-    seed: int
-    train: tuple[float, ...]
-    val: tuple[float, ...]
-    losses: tuple[float, ...]
-    seconds: float
-    assumed: tuple[str, ...] = ()
-
-    @property
-    def finite(self) -> bool:
-        """Whether every loss was a number."""
-        return all(map(isfinite, (*self.losses, *self.train, *self.val)))
-
-    @property
-    def best(self) -> float:
-        """The lowest validation loss."""
-        return min(self.val) if self.val and self.finite else inf
-
-    @property
-    def end(self) -> float:
-        """The validation loss at the end: its mean over the last tenth of the epochs."""
-        last = max(1, round(END * len(self.val)))
-        return float(np.mean(self.val[-last:])) if self.val and self.finite else inf
-
-    @property
-    def rise(self) -> float:
-        """By which share the end lies above the best; nan where that has no meaning (a loss that is not positive)."""
-        return self.end / self.best - 1 if 0 < self.best < inf else nan
-
-    @property
-    def initial(self) -> float:
-        """The loss of the first batch, before anything was learned."""
-        return self.losses[0]
-
-    @property
-    def highest(self) -> float:
-        """The highest loss of a batch; infinite if one was not finite."""
-        return max(self.losses) if all(map(isfinite, self.losses)) else inf
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """Seconds that an arm takes: once for tracing, for each step, to evaluate it after an epoch, and to begin anew."""
-
-    tracing: float
-    step: float
-    evaluation: float
-    steps: int
-    beginning: float = 0.0
-
-    def seconds(self, epochs: int, seeds: int = 1) -> float:
-        """Of so many seeds, once traced."""
-        return seeds * (self.beginning + epochs * (self.steps * self.step + self.evaluation))
-
-
-def affordable(costs: Sequence[Cost], epochs: int, budget: float) -> int:
-    """How many seeds of all arms fit into what remains of the budget, in seconds."""
-    return max(0, int(budget / sum(cost.seconds(epochs) for cost in costs)))
 
 
 def pin_threads() -> None:
@@ -163,174 +49,6 @@ def trained(arm: Arm, data: Data, plan: Plan, seeds: Sequence[int]) -> list[Curv
     return [trainer.run(seed) for seed in seeds]
 
 
-# Splits and orders
-
-
-def split(data: Data, seed: int, share: float) -> tuple[Array, Array]:
-    """The rows for training and for validation.
-
-    Raises:
-        UsageError: nothing would be left for one of them.
-    """
-    held_out = data.held_out if data.held_out is not None else _drawn(data, seed, share)
-    train, val = np.flatnonzero(~held_out), np.flatnonzero(held_out)
-    if not len(train) or not len(val):
-        raise UsageError(f"{len(data)} samples cannot be split into training and validation; give more, or more groups")
-    return train, val
-
-
-def _drawn(data: Data, seed: int, share: float) -> NDArray[np.bool_]:
-    """Which samples are held out: whole groups in random order, as many as come closest to the share."""
-    groups = np.arange(len(data)) if data.groups is None else np.unique(data.groups, return_inverse=True)[1].ravel()
-    sizes = np.bincount(groups)
-    order = np.random.default_rng(seed).permutation(len(sizes))
-    taken = 1 + np.argmin(np.abs(np.cumsum(sizes[order]) - share * len(data)))
-    return np.isin(groups, order[:taken])
-
-
-def shuffled(rows: Array, seed: int, epoch: int) -> Array:
-    """The rows in the order of this epoch."""
-    return np.random.default_rng((seed, epoch)).permutation(rows)
-
-
-# Initial weights
-
-
-def leaves(model: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """All layers with their paths, those of nested models in place of the models."""
-    for layer in model.layers:
-        path = f"{prefix}{layer.name}"
-        if isinstance(layer, keras.Model):
-            yield from leaves(layer, f"{path}/")
-        else:
-            yield path, layer
-
-
-def initialize(model: Any, seed: int, saved: Weights | None = None, start: str = "fresh") -> None:
-    """Gives every layer the weights, and every random generator the state, that belong to this seed."""
-    for path, layer in leaves(model):
-        if layer.weights and not hasattr(layer, "adapt"):  # what a layer was adapted to is data, not a weight
-            stored = (saved or {}).get(path)
-            keep = stored is not None and (start == "saved" or not layer.trainable_weights) and _fits(layer, stored)
-            layer.set_weights(stored if keep else _fresh(layer, path, seed))
-        for number, state in enumerate(_random_states(layer)):
-            state.assign([_number(seed, path, number), 0])
-
-
-def _fits(layer: Any, arrays: Sequence[Array]) -> bool:
-    return [tuple(weight.shape) for weight in layer.weights] == [array.shape for array in arrays]
-
-
-def _fresh(layer: Any, path: str, seed: int) -> list[Array]:
-    """The weights of a new layer of these settings: only the layer itself knows how it initializes all of them."""
-    keras.utils.set_random_seed(_number(seed, path))
-    copy = type(layer).from_config(_unseeded(layer.get_config()))
-    copy.build_from_config(layer.get_build_config())
-    return list(copy.get_weights())
-
-
-def _unseeded(config: Any) -> Any:
-    """Settings without explicit seeds, with which every run would start alike."""
-    if isinstance(config, dict):
-        return {key: None if key == "seed" else _unseeded(value) for key, value in config.items()}
-    return [_unseeded(value) for value in config] if isinstance(config, list) else config
-
-
-def _random_states(layer: Any) -> list[Any]:
-    return [variable for variable in layer.variables if variable.name == "seed_generator_state"]
-
-
-def _number(*parts: object) -> int:
-    """A number that follows from these, the same in every process."""
-    return crc32("/".join(map(str, parts)).encode()) & 0x7FFFFFFF
-
-
-# Compiling
-
-
-class Compiled(NamedTuple):
-    """Keras's optimizer, a loss per output (None: not trained on), and what had to be assumed, in sentences."""
-
-    optimizer: Any
-    losses: tuple[Any, ...]
-    assumed: tuple[str, ...]
-
-
-def compiled(training: Training, model: Any, y: Sequence[Array]) -> Compiled:
-    """What the file says of training, made real; `y` helps to guess a loss that it does not name."""
-    optimizer, assumed = _optimizer(training.optimizer)
-    stated = training.losses or (None,) * len(model.outputs)
-    if any(stated):
-        losses = [_loss(loss, output, array) for loss, output, array in zip(stated, model.outputs, y, strict=True)]
-    else:
-        losses = [_guessed(output, array) for output, array in zip(model.outputs, y, strict=True)]
-    made = [loss for loss, _ in losses]
-    notes = [*assumed, *(note for _, notes in losses for note in notes)]
-    if len(made) > 1:
-        notes.append("the losses of all outputs were given the same weight")
-    return Compiled(optimizer, tuple(made), tuple(dict.fromkeys(notes)))
-
-
-def _optimizer(stated: Optimizer | None) -> tuple[Any, list[str]]:
-    classes = _classes(keras.optimizers, keras.optimizers.Optimizer)
-    made = classes.get(_bare(stated.name)) if stated else None
-    if stated is None or made is None:
-        named = "names no optimizer" if stated is None else f"names an optimizer of its own, {_own(stated.name)}"
-        return keras.optimizers.Adam(), [f"the file {named}; Adam with a learning rate of 0.001 was assumed"]
-    names = ("learning_rate", "momentum", "clipnorm", "clipvalue", "global_clipnorm", "weight_decay")
-    config = {name: value for name in names if (value := getattr(stated, name)) is not None}
-    optimizer = made.from_config(config)
-    return optimizer, _rate_notes(stated, float(optimizer.learning_rate))
-
-
-def _rate_notes(stated: Optimizer, rate: float) -> list[str]:
-    if stated.schedule:
-        return [f"the learning rate was held at {rate:.3g}, where the file has the schedule {stated.schedule}"]
-    if stated.learning_rate is None:
-        return [f"the file states no learning rate; Keras's default of {rate:.3g} was assumed"]
-    return []
-
-
-def _loss(stated: Loss | None, output: Any, y: Array) -> tuple[Any, list[str]]:
-    if stated is None:  # another output has a loss: this one was not trained on
-        return None, []
-    made = _classes(keras.losses, keras.losses.Loss).get(_bare(stated.name))
-    if made is None:
-        loss, notes = _guessed(output, y)
-        return loss, [note.replace("names no loss", f"has a loss of its own, {_own(stated.name)}") for note in notes]
-    return made(**({} if stated.from_logits is None else {"from_logits": stated.from_logits})), []
-
-
-def _guessed(output: Any, y: Array) -> tuple[Any, list[str]]:
-    """The loss that an output's activation and its targets suggest."""
-    last = output._keras_history.operation
-    activation = getattr(getattr(last, "activation", None), "__name__", last.__class__.__name__.lower())
-    labels = y.dtype.kind in "iub" and (y.ndim < len(output.shape) or y.shape[-1] == 1) and output.shape[-1] > 1
-    if activation == "sigmoid":
-        loss = keras.losses.BinaryCrossentropy()
-    elif labels:
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=activation != "softmax")
-    else:
-        loss = keras.losses.CategoricalCrossentropy() if activation == "softmax" else keras.losses.MeanSquaredError()
-    return loss, [f"the file names no loss; {loss.name} was assumed"]
-
-
-def _classes(module: Any, base: type) -> dict[str, Any]:
-    found = {name: value for name, value in vars(module).items() if isinstance(value, type) and issubclass(value, base)}
-    return {name.lower(): value for name, value in found.items() if value is not base}
-
-
-def _bare(name: str) -> str:
-    return name.replace("_", "")
-
-
-def _own(name: str) -> str:
-    return name.removeprefix("custom:")
-
-
-# The engine
-
-
 class Trainer:
     """An arm that is ready to be trained with any number of seeds.
 
@@ -345,7 +63,7 @@ class Trainer:
         self.assumed = (*assumed, *_thawed(self.model, arm.saved))
         self.optimizer.build(self.model.trainable_variables)
         self._emptied = [variable.numpy() for variable in self.optimizer.variables]
-        self._norms = _Norms(self.model)
+        self._norms = Norms(self.model)
         self._x = [_tensor(array, wanted.dtype) for array, wanted in zip(data.x, self.model.inputs, strict=True)]
         self._y = [tf.constant(array) for array in data.y]
         self._epoch, self._recalibrate, self._evaluate = map(
@@ -471,48 +189,6 @@ class Trainer:
     def _outputs(self, rows: Any, training: bool) -> list[Any]:
         x = [tf.gather(array, rows) for array in self._x]
         return outputs(self.model, x, training)
-
-
-def from_list(model: Any, taps: Sequence[Any] | None = None) -> Any:
-    """The same layers as a network from a list of inputs to its outputs, or to other tensors within it."""
-    return keras.Model(list(model.inputs), list(model.outputs if taps is None else taps))
-
-
-def outputs(model: Any, x: Sequence[Any], training: bool) -> list[Any]:
-    """What such a network makes of one array or tensor per input."""
-    return list(keras.tree.flatten(model(list(x), training=training)))
-
-
-class _Norms:
-    """The statistics of a network's batch normalizations, of which a mean over batches can be taken.
-
-    One batch moves a statistic from 0 to (1 - momentum) times its own.
-    """
-
-    def __init__(self, model: Any) -> None:
-        layers = [
-            layer
-            for _, layer in leaves(model)
-            if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable and layer.momentum < 1
-        ]
-        self.found = [
-            (statistic.value, 1 - layer.momentum, tf.Variable(tf.zeros_like(statistic.value), trainable=False))
-            for layer in layers
-            for statistic in (layer.moving_mean, layer.moving_variance)
-        ]
-
-    def clear(self) -> None:
-        for statistic, _, _ in self.found:
-            statistic.assign(tf.zeros_like(statistic))
-
-    def add(self) -> None:
-        for statistic, share, total in self.found:
-            total.assign_add(statistic / share)
-
-    def settle(self, steps: Any) -> None:
-        for statistic, _, total in self.found:
-            statistic.assign(total / tf.cast(steps, total.dtype))
-            total.assign(tf.zeros_like(total))
 
 
 def _over_rows(function: Callable[[Any], Any]) -> Any:
