@@ -5,6 +5,9 @@
     ├── PageError            a rule page that is not a rule
     ├── QueryError           a SQL query that is refused, wrong or too expensive
     ├── UsageError           arguments that make no sense together, or name nothing
+    ├── RemedyError          a remedy that does not fit a model; in `archlint.remedies`
+    ├── WriteError           a layer that Keras 3 has no form for; in `archlint.writers`
+    ├── NetworkError         a network that Keras will not build or train; in `archlint.lab`
     └── FindingsError        findings that the caller asked not to pass over; in `archlint.api`, as it has the report
 
 Nothing else may leave the package: whatever a parser raises is turned into one of these where it is called.

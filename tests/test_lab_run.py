@@ -57,6 +57,13 @@ def test_nothing_is_trained_that_the_budget_does_not_allow_for(proof: Any) -> No
     assert not found.of(Began)
 
 
+def test_what_only_training_shows_is_not_a_question_of_budget(proof: Any) -> None:
+    """The sentence says how to ask for it."""
+    verdict = proof(mlp(), everywhere("ZZZ001", "overfits", None), data=DATA, level=Level.probe).only
+    assert (verdict.outcome, verdict.reason) == (Outcome.inconclusive, Reason.training)
+    assert verdict.sentence.endswith("only trained networks show it; ask for training with --level train")
+
+
 def test_equal_arms_are_trained_once_for_each_seed(proof: Any) -> None:
     """Two findings compare with the same model as it is; both are told of its curves."""
     rules = [everywhere("ZZZ001", "helps", "l2-on-kernels"), everywhere("ZZZ002", "helps", "insert-dropout")]
@@ -170,6 +177,13 @@ def test_claims_that_are_tested_together_are_corrected_for_each_other() -> None:
     assert tossed(0.001, 0.001, 0.03) == [confirmed] * 3
 
 
+def test_what_is_no_number_is_not_called_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gradient of 0 over another of 0: more seeds would not help."""
+    part = Part(answer=Answer.unclear, value=float("nan"))
+    monkeypatch.setattr(Coin, "judge", lambda *_: Judged(mechanism=part))
+    assert tossed(0.5) == [(Outcome.inconclusive, Reason.unmeasurable)]
+
+
 def test_what_breaks_in_one_trial_leaves_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """TensorFlow's sentence is part of the verdict."""
 
@@ -220,15 +234,27 @@ def test_samples_set_apart_stay_apart(tmp_path: Path) -> None:
     assert np.array_equal(found.data.x[0], X[:5])
 
 
-def test_of_many_samples_whole_groups_are_drawn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Never a part of a group."""
-    monkeypatch.setattr(samples, "ROWS", 30)
+def test_of_many_samples_some_are_drawn_with_their_groups(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of two groups of which each is too large, too."""
+    monkeypatch.setattr(samples, "ROWS", 20)
     archive = tmp_path / "train.npz"
-    groups = np.repeat(np.arange(12), 5)
+    groups = np.repeat(["a", "b"], 30)
     np.savez(archive, x=X, y=LINE, groups=groups)
     found = loaded(archive, mlp())
-    assert np.bincount(found.data.groups)[np.unique(found.data.groups)].tolist() == [5] * 6
-    assert "of 60 samples 30 were drawn to train on" in found.assumed
+    rows = [int(np.flatnonzero((row == X).all(axis=1))[0]) for row in found.data.x[0]]
+    assert len(set(rows)) == 20
+    assert set(found.data.groups) == {"a", "b"}
+    assert found.data.groups.tolist() == groups[rows].tolist()
+    assert found.data.y[0].ravel().tolist() == LINE[rows].tolist()
+    assert "of 60 samples 20 were drawn to train on" in found.assumed
+
+
+def test_groups_are_one_for_each_sample(tmp_path: Path) -> None:
+    """Whatever else is given is a sentence."""
+    archive = tmp_path / "train.npz"
+    np.savez(archive, x=X, y=LINE, groups=np.zeros((60, 2)))
+    with pytest.raises(UsageError, match="the array groups must hold one value for each sample"):
+        loaded(archive, mlp())
 
 
 def test_data_without_targets_are_nothing_to_train_on(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import io
 import os
 import re
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from msgspec.structs import replace
 from rich.console import Console
@@ -25,8 +27,10 @@ from archlint.cli import trials
 from archlint.cli.judge import Trying
 from archlint.cli.outputs import Format
 from archlint.cli.watching import Watch, spark
+from archlint.errors import UsageError
 from archlint.lab import events as said
 from archlint.lab.events import Done, Event, Failed, TrialInfo
+from archlint.lab.supply import arrays_of
 from archlint.lab.thresholds import EFFECT
 from archlint.lab.verdict import Answer, Outcome, Part, Scope, Verdict
 from archlint.reports import Checked, curves, verdicts
@@ -98,10 +102,21 @@ def test_the_table_has_for_each_finding_its_parts_the_effect_and_a_sentence(
 ) -> None:
     out = archlint("verify", model).out
     assert re.search(r"^no-dropout-before-dense  DRP001  at narrow\nconfirmed +– +yes +yes ", out, re.MULTILINE)
-    assert "+7.5% [+0.8%, +15%]" in out
+    assert "+3.0% [+2.0%, +3.9%]" in out
     assert "overfits for narrow is confirmed, and insert-dropout helps" in " ".join(out.split())
     assert "assumed: the network is fed with the data as they are in the file" in out
     assert "after that: 1 warning, 1 advice" in out
+
+
+def test_the_output_in_the_documentation_is_that_of_a_real_run(archlint, model, lab, monkeypatch) -> None:
+    monkeypatch.setenv("COLUMNS", "98")
+    _, shown = (ROOT / "docs" / "verify.md").read_text("utf-8").split("```text\n", 1)
+    told = shown.split("```")[0].splitlines()
+    ran = [line.rstrip() for line in archlint("verify", model).out.splitlines()]
+    (place,) = [place for place, line in enumerate(told) if line.startswith("2 claims in ")]
+    assert ran[place].startswith("2 claims in ")
+    assert ran[1:place] == told[1:place]
+    assert ran[place + 1 :] == told[place + 1 :]
 
 
 @pytest.mark.parametrize("width", [80, 120])
@@ -116,7 +131,7 @@ def test_a_narrow_terminal_gets_a_line_in_place_of_the_table(archlint, model, la
     monkeypatch.setenv("COLUMNS", "60")
     out = archlint("verify", model).out
     assert max(len(line) for line in out.splitlines()[1:]) <= 60
-    assert "symptom yes, remedy yes, effect +7.5% [+0.8%, +15%]" in " ".join(out.split())
+    assert "symptom yes, remedy yes, effect +3.0% [+2.0%, +3.9%]" in " ".join(out.split())
 
 
 def test_what_will_be_trained_and_for_how_long_is_said_on_standard_error(archlint, model, lab) -> None:
@@ -253,6 +268,148 @@ def test_a_budget_is_given_in_seconds_minutes_or_hours(text: str, seconds: float
     assert trials.duration(text) == seconds
 
 
+# The data
+
+
+FUNCTIONS = """
+import sys
+import numpy as np
+
+print("what a function prints is not part of a report")
+X = np.random.default_rng(0).normal(size=(60, 20))
+
+def load():
+    return X, X[:, 0] > 0
+
+def grouped():
+    return {"x": (X,), "y": X[:, 0] > 0, "groups": np.repeat(list("abc"), 20)}
+
+def broken():
+    return helper()
+
+def helper():
+    raise ValueError("no such bucket")
+
+def leaving():
+    sys.exit("bye")
+
+def nothing():
+    pass
+
+def uneven():
+    return X, X[:9, 0]
+
+def words():
+    return X, {"score": [None] * 60}
+"""
+
+
+@pytest.fixture
+def functions(model: Path) -> Path:
+    path = model.parent / "mydata.py"
+    path.write_text(FUNCTIONS, "utf-8")
+    return path
+
+
+@pytest.fixture
+def trained_on(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Samples that the lab would have trained on; all of it but the training is done, in this process."""
+    from archlint.lab import isolated, run
+
+    given: list[Any] = []
+    monkeypatch.setattr(isolated, "_limit_memory", lambda: None)
+    monkeypatch.setattr(run, "prove", lambda _model, _found, samples, *_, **__: given.append(samples))
+    monkeypatch.setattr(trials, "verify", lambda request, tell, _deadline: isolated._answer(request, tell))
+    return given
+
+
+def test_the_function_that_data_names_is_run_for_verify_alone(archlint, model, functions, trained_on) -> None:
+    assert archlint("verify", model, "--data", "mydata:load").code in (0, 1)
+    assert archlint("check", model, "--verify", "--data", "mydata:grouped", "-f", "json").json
+    whole, grouped = trained_on
+    assert (whole.name, grouped.name) == ("mydata.load", "mydata.grouped")
+    assert whole.data.x[0].shape == (60, 20)
+    assert set(whole.data.y[0].ravel().tolist()) == {0.0, 1.0}
+    assert grouped.data.groups.tolist() == list("a" * 20 + "b" * 20 + "c" * 20)
+
+
+@pytest.mark.parametrize("command", [("check",), ("baseline",), ("facts",)])
+def test_other_commands_run_no_code(archlint, model, functions, command) -> None:
+    functions.write_text("raise SystemExit(77)", "utf-8")
+    ran = archlint(*command, model, "--data", "mydata:load")
+    assert (ran.code, ran.out) == (2, "")
+    assert "names a function, and only verify and check --verify run code; give a file" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("function", "why"),
+    [
+        ("broken", "broken raised ValueError: no such bucket, in line 18 of mydata.py"),
+        ("leaving", "leaving raised SystemExit: bye, in line 21 of mydata.py"),
+        ("nothing", "it returned nothing; it must return x and y, or a dict of x, y and, if there are, x_val, "),
+        ("uneven", "x holds 60 samples (60x20), but y 9 (9); they must be as many"),
+        ("words", "score holds Python objects, and no numbers"),
+        ("missing", "mydata has no function missing"),
+    ],
+)
+def test_a_fault_of_the_function_is_one_sentence(archlint, model, functions, lab, function: str, why: str) -> None:
+    ran = archlint("verify", model, "--data", f"mydata:{function}", "-q")
+    assert (ran.code, ran.out, lab.asked) == (2, "", [])
+    assert ran.err.startswith(f"archlint: --data mydata:{function}: {why}")
+
+
+def test_a_module_that_is_not_there_is_one_sentence(archlint, model, lab) -> None:
+    ran = archlint("verify", model, "--data", "no.such:load", "-q")
+    assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+    assert "--data no.such:load: importing no.such raised ModuleNotFoundError: No module named 'no'" in ran.err
+
+
+def test_a_function_may_return_what_an_archive_can_hold() -> None:
+    one, two = np.zeros((2, 3)), np.ones(2)
+    for returned, names in (
+        ((one, two), ["x", "y"]),
+        (((one, one), [two, two]), ["x_0", "x_1", "y_0", "y_1"]),
+        (({"left": one, "right": one}, two), ["left", "right", "y"]),
+        ({"x": [one], "y": two, "x_val": (one,), "y_val": two, "groups": None}, ["x_0", "y", "x_val_0", "y_val"]),
+        ({"x": [[1.0, 2.0], [3.0, 4.0]], "y": [0, 1]}, ["x", "y"]),
+    ):
+        assert list(arrays_of(returned)) == names
+    for returned, why in (
+        ([one, two], "it returned a list"),
+        ((one, two, one), "it returned 3 values"),
+        (({"a": one}, {"a": two}), "two arrays for a"),
+        ({"x": one, "y": two, "x_val": {"left": one}}, "x_val cannot go by names of layers"),
+        ((one, [[1], [1, 2]]), "y is no array"),
+    ):
+        with pytest.raises(UsageError, match=why):
+            arrays_of(returned)
+
+
+def test_samples_set_apart_groups_and_the_most_rows_hold_from_the_command_line_on(
+    archlint, model, trained_on, monkeypatch
+) -> None:
+    from archlint.lab import samples
+    from archlint.lab.splits import split
+
+    x, y, groups = np.random.default_rng(0).normal(size=(90, 20)), np.arange(90) % 2, np.repeat(np.arange(18), 5)
+    np.savez("groups.npz", x=x, y=y, groups=groups)
+    np.savez("apart.npz", x=x[:60], y=y[:60], x_val=x[60:], y_val=y[60:])
+    header = ",".join([*(f"f{column}" for column in range(20)), "y"])
+    np.savetxt("table.csv", np.column_stack([x, y]), delimiter=",", header=header, comments="")
+    monkeypatch.setattr(samples, "ROWS", 80)
+    for options in (("groups.npz",), ("apart.npz",), ("table.csv", "--target", "y")):
+        archlint("verify", model, "--data", *options)
+    grouped, apart, table = (given.data for given in trained_on)
+    assert [len(given) for given in (grouped, apart, table)] == [80, 80, 80]
+    for seed in range(3):
+        train, val = split(grouped, seed, 0.2)
+        assert not set(grouped.groups[train]) & set(grouped.groups[val])
+        train, val = split(apart, seed, 0.2)
+        assert {row.tobytes() for row in apart.x[0][val]} <= {row.tobytes() for row in x[60:].astype("float32")}
+        assert {row.tobytes() for row in apart.x[0][train]} <= {row.tobytes() for row in x[:60].astype("float32")}
+    assert all(len(given.assumed) == 1 for given in trained_on)
+
+
 def test_verify_takes_one_file(archlint, model, lab) -> None:
     (model.parent / "other.h5").write_bytes(model.read_bytes())
     ran = archlint("verify", model.parent)
@@ -354,6 +511,40 @@ def test_a_folder_for_pictures_that_is_a_file_is_refused_before_anything_is_trai
     ran = archlint("verify", model, "--plot", model)
     assert (ran.code, ran.out, lab.asked) == (2, "", [])
     assert "is no folder" in ran.err
+
+
+def profile(arm: str, layers: int = 3, factor: float = 1.0) -> said.Profiled:
+    received = [
+        said.Received(
+            layer=f"$block_{place}/dense",
+            spread=0.1**place * factor,
+            gradient=None if place == 0 else 0.0,
+            predicted_spread=0.1**place,
+            predicted_gradient=None,
+        )
+        for place in range(layers)
+    ]
+    return said.Profiled(number=0, arm=arm, layers=tuple(received))
+
+
+def test_a_claim_about_the_signal_is_shown_layer_by_layer(archlint, model, lab, tmp_path) -> None:
+    planned, *_, done = RECORDED
+    profiles = [profile("as it is"), profile("insert-dropout", 40, 2.0)]
+    lab.events = [planned, *profiles, done]
+    ran = archlint("verify", model, "-f", "json", "--plot", "pictures")
+    first, second = ran.json["verification"]["trials"]
+    assert [seen["arm"] for seen in first["profiles"]] == ["as it is", "insert-dropout"]
+    assert set(first["profiles"][0]["layers"][0]) == set(said.Received.__struct_fields__)
+    assert second["profiles"] == []
+    part = Part(answer=Answer.yes, metric="usd", value=1e-5, threshold=1e-2)
+    verdict = Verdict(
+        rule="INI001", claim="slow", layer=None, scope=Scope(data="d", optimizer="o"), mechanism=part, remedy=part
+    ).concluded()
+    sizes = []
+    for seen in ((), tuple(profiles)):
+        (path,) = curves.draw(tmp_path, [Attempt(info=_info(), verdict=verdict, profiles=seen)])
+        sizes.append(struct.unpack(">II", path.read_bytes()[16:24]))
+    assert sizes[1] > sizes[0]
 
 
 def test_an_undecided_trial_of_which_nothing_was_seen_has_no_picture(tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ class FailOn(StrEnum):
 
 
 def check(
+    context: typer.Context,
     paths: Annotated[
         list[str],
         typer.Argument(metavar="PATH…", help="Model files, folders (searched for .h5, .hdf5, .keras, .onnx) or globs."),
@@ -121,17 +122,18 @@ def check(
     from archlint.cli.ignored import without_ignored
     from archlint.cli.known import without_known
     from archlint.cli.run import Asked, Plan, checked
+    from archlint.cli.supplied import supplied
     from archlint.reports import summarise
 
     places = outputs(format, output_file)
-    wished = _wished(verify, level, budget, require_proof)
+    wished = _wished(verify, level, budget, require_proof, jobs)
     plan = Plan(
         Asked(
             paths=paths,
             config=config or (),
             isolated=isolated,
             targets=target or (),
-            data=data,
+            data=context.with_resource(supplied(data, quiet=quiet)) if verify else data,
             overrides=overrides(
                 select,
                 ignore,
@@ -172,7 +174,7 @@ class Tried(NamedTuple):
     stopped: "Sequence[str]" = ()
 
 
-def _wished(verify: bool, level: Trying, budget: str, require_proof: bool) -> "Request | None":
+def _wished(verify: bool, level: Trying, budget: str, require_proof: bool, jobs: int | None) -> "Request | None":
     """What to ask of the lab.
 
     Raises:
@@ -189,7 +191,7 @@ def _wished(verify: bool, level: Trying, budget: str, require_proof: bool) -> "R
     from archlint.lab.events import Request
 
     see_that_it_can_be_done()
-    return Request(path="", rules=(), level=Trial(level), budget=duration(budget))
+    return Request(path="", rules=(), level=Trial(level), budget=duration(budget), jobs=jobs)
 
 
 def _tried(

@@ -49,7 +49,8 @@ Data = Annotated[
     typer.Option(
         "--data",
         metavar="FILE",
-        help="Training data to go by, too: .npz with arrays x and y, or a table (.csv, .parquet) and its --target.",
+        help="Training data to go by, too: .npz with arrays x and y, or a table (.csv, .parquet) and its --target. "
+        "To put findings to the test, also package.module:function, which is run and returns x and y.",
     ),
 ]
 

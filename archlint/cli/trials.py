@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from archlint.cli.run import Subject
 from archlint.cli.watching import watched
 from archlint.errors import UsageError
-from archlint.lab.events import Done, Ended, Event, Failed, Measured, Planned, Ran, Request
+from archlint.lab.events import Done, Ended, Event, Failed, Measured, Planned, Profiled, Ran, Request
 from archlint.lab.isolated import verify
 from archlint.lab.verdict import Outcome, Verdict
 from archlint.reports import Checked
@@ -38,6 +38,13 @@ SLACK = 2.0
 INTERRUPTED = 130
 """What a shell calls a program that was ended by Ctrl-C."""
 
+_TAKES: Mapping[str, Sequence[str]] = {
+    "loky": ("joblib",),
+    "dask": ("joblib", "dask", "distributed"),
+    "ray": ("joblib", "ray"),
+}
+"""What is imported for each backend."""
+
 DAY = 86_400
 """Seconds that a budget may have at most."""
 
@@ -51,6 +58,7 @@ class Heard:
     verdicts: dict[int, Verdict] = field(default_factory=dict)
     runs: dict[tuple[int, str, int], Ran] = field(default_factory=dict)
     measured: list[Measured] = field(default_factory=list)
+    profiles: list[Profiled] = field(default_factory=list)
 
     def hear(self, event: Event) -> None:
         """Remember what will be reported."""
@@ -61,6 +69,8 @@ class Heard:
                 self.runs[event.number, event.arm, event.seed] = event
             case Measured():
                 self.measured.append(event)
+            case Profiled():
+                self.profiles.append(event)
             case Ended():
                 self.verdicts[event.number] = event.verdict
             case Done() if self.planned:
@@ -83,6 +93,7 @@ class Heard:
                 verdict=self.verdicts.get(info.number),
                 runs=tuple(ran for (number, *_), ran in self.runs.items() if number == info.number),
                 measured=tuple(one for one in self.measured if one.number == info.number),
+                profiles=tuple(one for one in self.profiles if one.number == info.number),
             )
             for info in (self.planned.trials if self.planned else ())
         )
@@ -102,15 +113,18 @@ def claimed(subject: Subject, file: Checked) -> list[Finding]:
     return [finding for finding in file.findings if finding.code in codes]
 
 
-def see_that_it_can_be_done() -> None:
+def see_that_it_can_be_done(backend: str | None = None) -> None:
     """Refuse at once what would fail after minutes.
 
     Raises:
-        UsageError: TensorFlow or Keras is missing.
+        UsageError: TensorFlow or Keras is missing, or what the backend takes.
     """
     missing = [name for name, module in (("TensorFlow", "tensorflow"), ("Keras", "keras")) if find_spec(module) is None]
     if missing:
         raise UsageError(f"verifying trains with {' and '.join(missing)}: pip install 'archlint[verify]'")
+    lacking = [name for name in _TAKES.get(backend or "", ()) if find_spec(name) is None]
+    if lacking:
+        raise UsageError(f"--backend {backend} takes {' and '.join(lacking)}: pip install 'archlint[cluster]'")
 
 
 def requested(plan: "Plan", subject: Subject, file: Checked, wished: Request) -> Request:

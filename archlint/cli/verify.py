@@ -13,6 +13,7 @@ from archlint.cli.options import (
     Data,
     Ignore,
     Isolated,
+    Jobs,
     Preview,
     Rules,
     Select,
@@ -28,6 +29,14 @@ if TYPE_CHECKING:
     from archlint.reports.verdicts import Verified
 
 
+class Engine(StrEnum):
+    """Which processes train; as `archlint.lab.events.Backend`, whose import takes time."""
+
+    loky = "loky"
+    dask = "dask"
+    ray = "ray"
+
+
 class VerdictFormat(StrEnum):
     """How verdicts are reported."""
 
@@ -37,6 +46,7 @@ class VerdictFormat(StrEnum):
 
 
 def verify(
+    context: typer.Context,
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A model file: .h5, .hdf5, .keras or .onnx.")],
     data: Data = None,
     target: Targets = None,
@@ -72,6 +82,14 @@ def verify(
     batch_size: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Samples of a batch; by default 32.")
     ] = None,
+    backend: Annotated[
+        Engine | None,
+        typer.Option(
+            help="What to train on: processes of this machine (loky), or a cluster, found by DASK_SCHEDULER_ADDRESS or "
+            "RAY_ADDRESS, or else started on this machine. By default loky, where it pays."
+        ),
+    ] = None,
+    jobs: Jobs = None,
     plot: Annotated[
         Path | None,
         typer.Option("--plot", metavar="DIR", help="Draw the curves of each trial there, as PNG."),
@@ -114,9 +132,12 @@ def verify(
     Exit codes: those of check, after the verdicts; 2 also if the lab could not do its work, 130 after Ctrl-C.
     """
     from archlint.cli.run import Asked, Plan
+    from archlint.cli.supplied import supplied
     from archlint.cli.trials import duration, interruptible, see_that_it_can_be_done, seed_range
-    from archlint.lab.events import Level, Request
+    from archlint.lab.events import Backend, Level, Request
 
+    see_that_it_can_be_done(backend)
+    _prepare(plot)
     wished = Request(
         path=str(model),
         rules=(),
@@ -126,13 +147,15 @@ def verify(
         budget=duration(budget),
         epochs=epochs,
         batch_size=batch_size,
+        backend=Backend(backend) if backend else None,
+        jobs=jobs,
     )
     asked = Asked(
         paths=[str(model)],
         config=config or (),
         isolated=isolated,
         targets=target or (),
-        data=data,
+        data=context.with_resource(supplied(data, quiet=quiet)),
         overrides=overrides(
             select,
             ignore,
@@ -144,8 +167,6 @@ def verify(
             baseline=baseline and str(baseline.absolute()),
         ),
     )
-    see_that_it_can_be_done()
-    _prepare(plot)
     with interruptible("nothing was written"):
         code = _verified(Plan(asked), wished, Wanted(format, output_file, plot, quiet, verbose, require_proof))
     raise typer.Exit(code)

@@ -4,26 +4,28 @@ Arms that are the same (most findings compare with the model as it is) are train
 """
 
 import json
-from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from math import inf, isfinite
 from time import perf_counter
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 
 from archlint.errors import ArchlintError
 from archlint.lab import probes
-from archlint.lab.events import Epoch, Measured, Ran, Tell
+from archlint.lab.arms import Arm, Array, Cost, Curves, Data, Expected, Plan, Strength
+from archlint.lab.engines import Engine
+from archlint.lab.events import Epoch, Measured, Profiled, Ran, Received, Tell
+from archlint.lab.initial import initialize
+from archlint.lab.live import from_list, outputs
 from archlint.lab.network import NetworkError, built
+from archlint.lab.runs import Result, Run, Trainers, brief
 from archlint.lab.samples import Samples
-from archlint.lab.thresholds import LEVEL, PROBE_SAMPLES
-from archlint.lab.training import Arm, Array, Cost, Curves, Data, Plan, Trainer, from_list, initialize, outputs
+from archlint.lab.thresholds import FEWEST_SEEDS, LEVEL, PROBE_SAMPLES, PROFILED_DRAWS, PROFILED_SAMPLES
+from archlint.lab.training import Trainer
 from archlint.lab.trial import Trial
-
-KEPT = 3
-"""Trainers that are kept ready; each holds a copy of the samples."""
 
 RANDOM = "random inputs"
 """What verdicts call the inputs where no data are given."""
@@ -33,30 +35,44 @@ PROBED_VALUES = 2**26
 
 FEWEST_SAMPLES = 8
 
+Course = tuple[Arm, Plan]
+"""What is trained, and how."""
+_Place = tuple[str, int]
+"""Of a run: its arm and plan as `_key` has them, and its seed."""
+
 
 class Bench:
     """Runs arms, remembers what came out, and tells of it.
 
-    Intervals have to decide at `level`. At the time `ends` the budget is used up.
+    Intervals have to decide at `level`. At the time `ends` the budget is used up. So many `processes` of the `engine`
+    train, or none but this one.
 
     Args:
         samples: the user's data; without, random inputs stand in for them.
         tell: is told of every measurement and epoch.
+        engine: other processes that can be had.
     """
 
-    def __init__(self, samples: Samples | None, tell: Tell) -> None:
-        self.samples, self.tell = samples, tell
+    def __init__(self, samples: Samples | None, tell: Tell, engine: Engine | None = None) -> None:
+        self.samples, self.tell, self.engine = samples, tell, engine
+        self.processes = 0
         self.level = LEVEL
         self.ends = inf
         self.cut = False
         self._number = 0
-        self._trainers: OrderedDict[str, Trainer] = OrderedDict()
-        self._curves: dict[tuple[str, int], Curves] = {}
+        self._seeds = (FEWEST_SEEDS, FEWEST_SEEDS)
+        self._trainers = Trainers()
+        self._name = uuid4().hex
+        self._curves: dict[_Place, Result] = {}
+        self._coming: Iterator[tuple[_Place, Result]] = iter(())
+        self._sent: set[_Place] = set()
+        self._expected: list[Course] = []
         self._losses: dict[tuple[str, int, int], list[float]] = {}
         self._costs: dict[str, Cost] = {}
         self._looks: dict[str, tuple[float, float]] = {}
         self._network: tuple[str, Any] = ("", None)
         self._probed: dict[tuple[str, str], float] = {}
+        self._profiles: dict[str, dict[str, Strength]] = {}
         self._notes: dict[str, tuple[str, ...]] = {}
 
     @property
@@ -64,9 +80,19 @@ class Bench:
         """What verdicts call the data."""
         return self.samples.name if self.samples else RANDOM
 
-    def begin(self, number: int) -> None:
+    def expect(self, trials: Sequence[Trial]) -> None:
+        """These will be run: other processes that have nothing to do for one train for those after it."""
+        self._expected = [
+            (arm, trial.plan)
+            for trial in trials
+            for arm in (trial.before, trial.after)
+            if arm and trial.plan and trial.info.epochs and trial.reason is None
+        ]
+
+    def begin(self, trial: Trial) -> None:
         """What follows belongs to this trial."""
-        self._number, self.cut = number, False
+        self._number, self.cut = trial.info.number, False
+        self._seeds = (trial.least, trial.info.seeds)
 
     def is_late(self) -> bool:
         """Whether the budget is used up; a trial that asks is cut short by it."""
@@ -106,23 +132,15 @@ class Bench:
             NetworkError: Keras cannot build it, or not train it on these data.
         """
         key = _key(arm, plan)
-        if key not in self._trainers:
-            self._trainers[key] = self._made(arm, plan)
-            self._notes[key] = self._trainers[key].assumed
-        self._trainers.move_to_end(key)
-        while len(self._trainers) > KEPT:
-            self._trainers.popitem(last=False)
-        return self._trainers[key]
+        trainer = self._trainers.ready(key, arm, lambda: self._data(arm), plan)
+        self._notes[key] = trainer.assumed
+        return trainer
 
-    def _made(self, arm: Arm, plan: Plan) -> Trainer:
+    def _data(self, arm: Arm) -> Data:
+        if self.samples:
+            return self.samples.data
         model = built(dict(arm.config))
-        data = self.samples.data if self.samples else stand_in(model, arm, self.inputs(model))
-        try:
-            return Trainer(arm, data, plan)
-        except ArchlintError:
-            raise
-        except Exception as error:  # whatever Keras finds wrong with loss, optimizer and data together
-            raise NetworkError(f"Keras cannot train it: {brief(error)}") from error
+        return stand_in(model, arm, self.inputs(model))
 
     def key(self, arm: Arm, plan: Plan | None = None) -> str:
         """The same for arms that train the same by this plan, or are the same before training."""
@@ -155,12 +173,61 @@ class Bench:
 
     def curves(self, arm: Arm, plan: Plan, seed: int) -> Curves:
         """What training showed, if need be after training it now."""
+        (ran,) = self.together([(arm, plan)], seed)
+        return ran
+
+    def together(self, arms: Sequence[Course], seed: int) -> list[Curves]:
+        """The same of several arms, of which one is never asked for without the others."""
+        self._send(arms, seed)
+        return [self._ran(arm, plan, seed) for arm, plan in arms]
+
+    def _ran(self, arm: Arm, plan: Plan, seed: int) -> Curves:
         place = (_key(arm, plan), seed)
+        if place in self._sent:
+            self._take(place)
         if place not in self._curves:
             self._curves[place] = self.trainer(arm, plan).run(seed, self._watch(arm, seed))
         ran = self._curves[place]
+        if isinstance(ran, Exception):
+            raise ran
         self.tell(_summary(self._number, arm.name, ran))
         return ran
+
+    def _send(self, arms: Sequence[Course], seed: int) -> None:
+        """Has other processes train all that is needed before the seeds are looked at again.
+
+        There are always enough runs for all processes; those that were not needed, nobody asks for.
+        """
+        if not self.processes or self.engine is None or self.samples is None:
+            return
+        least, most = self._seeds
+        needed = self._missing(arms, range(seed, max(seed + 1, least)))
+        if not needed:
+            return
+        self._take(None)
+        perhaps = self._missing(self._expected, range(least)) | self._missing(arms, range(seed, most))
+        spare = [(place, run) for place, run in perhaps.items() if place not in needed]
+        runs = needed | dict(spare[: -len(needed) % self.processes])
+        self._sent |= runs.keys()
+        results = self.engine.results(list(runs.values()), self.samples.data, self.processes)
+        self._coming = zip(runs, results, strict=True)
+
+    def _missing(self, arms: Sequence[Course], seeds: Sequence[int]) -> dict[_Place, Run]:
+        """Runs that nobody has made, in the order in which they are asked for."""
+        return {
+            (key, seed): Run(f"{self._name} {key}", arm, plan, seed)
+            for seed in seeds
+            for key, arm, plan in ((_key(arm, plan), arm, plan) for arm, plan in arms)
+            if (key, seed) not in self._sent and (key, seed) not in self._curves
+        }
+
+    def _take(self, wanted: _Place | None) -> None:
+        """Waits for this run; for all if None."""
+        while wanted is None or wanted not in self._curves:
+            place, result = next(self._coming, (None, None))
+            if place is None or result is None:
+                break
+            self._curves[place] = result
 
     def losses(self, arm: Arm, plan: Plan, seed: int, steps: int) -> list[float]:
         """The losses of the first batches."""
@@ -181,6 +248,18 @@ class Bench:
     def measured(self, arm: Arm, seed: int | None, numbers: Mapping[str, float]) -> None:
         """Tell what a probe has measured."""
         self.tell(Measured(number=self._number, arm=arm.name, seed=seed, numbers=_finite(numbers)))
+
+    def profile(self, arm: Arm) -> None:
+        """Tell what the layers of an arm receive before training, where that was predicted."""
+        if not arm.expected:
+            return
+        key = _key(arm, None)
+        if key not in self._profiles:
+            model = self.network(arm)
+            x = self.inputs(model, PROFILED_SAMPLES)
+            self._profiles[key] = probes.profile(model, x, None if arm.start == "saved" else range(PROFILED_DRAWS))
+        layers = tuple(_received(arm.expected[name], found) for name, found in self._profiles[key].items())
+        self.tell(Profiled(number=self._number, arm=arm.name, layers=layers))
 
     def look_cost(self, arm: Arm) -> tuple[float, float]:
         """The seconds that it takes to draw the weights of a network anew, and to look at what becomes of a batch."""
@@ -228,12 +307,6 @@ def _target(generator: np.random.Generator, loss: str, tensor: Any, samples: int
     return generator.normal(size=shape).astype(np.float32)
 
 
-def brief(error: Exception, length: int = 200) -> str:
-    """The first sentence or so of what an error says."""
-    said = " ".join(str(error).split())
-    return said[:length] or type(error).__name__
-
-
 def _values(model: Any) -> int:
     """Values that all layers put out for one sample."""
     tensors = [tensor for node in model.operations for tensor in _outputs_of(node)]
@@ -249,12 +322,22 @@ def _key(arm: Arm, plan: Plan | None) -> str:
     return json.dumps([arm.config, arm.start, training], sort_keys=True, default=str)
 
 
-def _known(value: float) -> float | None:
-    return value if isfinite(value) else None
+def _known(value: float | None) -> float | None:
+    return value if value is not None and isfinite(value) else None
 
 
 def _finite(numbers: Mapping[str, float]) -> dict[str, float | None]:
     return {name: _known(value) for name, value in numbers.items()}
+
+
+def _received(expected: Expected, found: Strength) -> Received:
+    return Received(
+        layer=expected.layer,
+        spread=_known(found.spread),
+        gradient=_known(found.gradient),
+        predicted_spread=expected.strength.spread,
+        predicted_gradient=expected.strength.gradient,
+    )
 
 
 def _summary(number: int, arm: str, ran: Curves) -> Ran:

@@ -24,6 +24,14 @@ class Level(StrEnum):
     train = "train"
 
 
+class Backend(StrEnum):
+    """Which processes train besides the lab's own: those of this machine (loky), or of a cluster."""
+
+    loky = "loky"
+    dask = "dask"
+    ray = "ray"
+
+
 Seeds = Annotated[int, msgspec.Meta(ge=3, le=8)]
 
 
@@ -32,7 +40,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     `rules` are those to judge by, chosen and configured. Findings whose rule has a claim are tested; with `only` (code
     and layer of each) no others. `seeds` are the fewest and the most. `budget` is in seconds. `epochs` and `batch_size`
-    of None are chosen by the size of the data. `columns` are the targets in a table.
+    of None are chosen by the size of the data. `columns` are the targets in a table. `backend` and `jobs` (processes at
+    most) of None: those of this machine, if they pay.
     """
 
     path: str
@@ -47,6 +56,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     data: str | None = None
     columns: tuple[str, ...] = ()
     weights: Reading = Reading.auto
+    backend: Backend | None = None
+    jobs: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
     @property
     def most_seeds(self) -> int:
@@ -77,11 +88,16 @@ class TrialInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Planned(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """All trials, and how long they will take together at most. `assumed` is what the plan takes for granted."""
+    """All trials, and how long they will take together at most. `assumed` is what the plan takes for granted.
+
+    So many `processes` of a `backend` train; without one, the lab's own does.
+    """
 
     trials: tuple[TrialInfo, ...]
     seconds: float
     assumed: tuple[str, ...] = ()
+    processes: int = 1
+    backend: Backend | None = None
 
 
 class Began(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -97,6 +113,28 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     arm: str
     seed: int | None
     numbers: Mapping[str, float | None]
+
+
+class Received(msgspec.Struct, frozen=True, kw_only=True):
+    """What a layer with a kernel receives before training: measured, and as it was predicted.
+
+    `spread` is that over samples (of what the last layer receives, it is `usd`), `gradient` the norm of the gradient
+    there, relative to that at the outputs. None: it is not known, or not finite.
+    """
+
+    layer: str
+    spread: float | None
+    gradient: float | None
+    predicted_spread: float | None
+    predicted_gradient: float | None
+
+
+class Profiled(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """How signal and gradient run through an arm, layer by layer in the order of the network."""
+
+    number: int
+    arm: str
+    layers: tuple[Received, ...]
 
 
 class Epoch(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -144,7 +182,7 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     sentence: str
 
 
-Event = Planned | Began | Measured | Epoch | Ran | Ended | Done | Failed
+Event = Planned | Began | Measured | Profiled | Epoch | Ran | Ended | Done | Failed
 
 Tell = Callable[[Event], None]
 """Whoever listens to a run."""

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -22,7 +23,7 @@ import msgspec
 from archlint.errors import ArchlintError
 from archlint.evidence import Evidence
 from archlint.facts import build
-from archlint.lab.events import Done, Event, Failed, Request, Tell
+from archlint.lab.events import Backend, Done, Event, Failed, Request, Tell
 from archlint.readers import open_model
 from archlint.rules import Finding, Report, Rule, load, run
 
@@ -35,8 +36,17 @@ FILE_BYTES = 64 * 2**20
 OPEN_FILES = 256
 """At a time; a run has about 40."""
 
+CLUSTER_FILE_BYTES = 512 * 2**20
+"""The same where a cluster is started: the memory that Ray's processes share is a file."""
+
+CLUSTER_OPEN_FILES = 4096
+"""The same: sockets between its processes."""
+
 SPARE_SECONDS = 60
 """Of processor time beyond the deadline, at which the child ends even if nobody is left to end it."""
+
+GRACE = 4.0
+"""Seconds to tidy up in: what loky shares between processes is left behind by one that is killed. Ray takes three."""
 
 SAFETY = "SEC"
 """How the codes of rules begin whose findings forbid to load a file."""
@@ -54,6 +64,17 @@ _KEPT = (
 )
 """Variables that the child gets: what it takes to find Python's libraries. Keys and tokens are in others."""
 
+_CLUSTERS: Mapping[Backend | None, Mapping[str, str | None]] = {
+    Backend.dask: {"DASK_SCHEDULER_ADDRESS": None, "DASK_CONFIG": "~/.config/dask"},
+    Backend.ray: {
+        "RAY_ADDRESS": None,
+        "RAY_AUTH_MODE": None,
+        "RAY_AUTH_TOKEN": None,
+        "RAY_AUTH_TOKEN_PATH": "~/.ray/auth_token",
+    },
+}
+"""The same for who asks for a cluster: where it is and how to get in, and the files that say so if no variable does."""
+
 _SET = {
     "KERAS_BACKEND": "tensorflow",
     "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -62,7 +83,10 @@ _SET = {
     "OPENBLAS_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "PYTHONDONTWRITEBYTECODE": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",  # Ray tells its makers of each cluster otherwise
 }
+
+_PLACES = ("HOME", "TMPDIR", "TEMP", "TMP", "KERAS_HOME", "XDG_CACHE_HOME", "JOBLIB_TEMP_FOLDER")
 
 _NO_TENSORFLOW = "TensorFlow is not installed, and verifying trains with it: pip install archlint[verify]"
 
@@ -88,13 +112,17 @@ def verify(request: Request, tell: Tell, deadline: float) -> None:
     if importlib.util.find_spec("tensorflow") is None:
         tell(Failed(sentence=_NO_TENSORFLOW))
         return
-    with TemporaryDirectory(prefix="archlint-", ignore_cleanup_errors=True) as folder:
-        process = _started(Path(folder), deadline)
-        with _ended(process, deadline) as late:
-            _send(process, _with_safety(request))
-            last = None
-            for last in _events(process):
-                tell(last)
+    with (
+        TemporaryDirectory(prefix="archlint-", ignore_cleanup_errors=True) as folder,
+        _running(Path(folder), deadline, request.backend) as (process, late),
+    ):
+        _send(process, _with_safety(request))
+        last = None
+        for last in _events(process):
+            tell(last)
+            if isinstance(last, Done | Failed):  # what it has started need not come to an end
+                break
+        else:
             process.wait()
     if not isinstance(last, Done | Failed):
         tell(Failed(sentence=_death(process.returncode, deadline, is_late=late.is_set())))
@@ -108,29 +136,49 @@ def _with_safety(request: Request) -> Request:
     return msgspec.structs.replace(request, rules=tuple(rules.values()))
 
 
-def _started(folder: Path, deadline: float) -> "subprocess.Popen[bytes]":
+def _started(folder: Path, deadline: float, backend: Backend | None) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
         [sys.executable, "-P", "-m", "archlint.lab.isolated", str(deadline)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         cwd=folder,
-        env=_environment(folder),
+        env=_environment(folder, backend),
         start_new_session=True,  # Ctrl-C in the terminal is the parent's to handle
     )
 
 
-def _environment(folder: Path) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+def _environment(folder: Path, backend: Backend | None) -> dict[str, str]:
+    cluster = _CLUSTERS.get(backend, {})
+    usual = {name: Path(place).expanduser() for name, place in cluster.items() if place}
+    found = {name: str(path) for name, path in usual.items() if path.exists()}
+    kept = found | {name: os.environ[name] for name in (*_KEPT, *cluster) if name in os.environ}
     package = str(Path(__file__).parents[2])
-    found = os.pathsep.join([package, *filter(None, [kept.get("PYTHONPATH")])])
-    places = dict.fromkeys(("HOME", "TMPDIR", "TEMP", "TMP", "KERAS_HOME", "XDG_CACHE_HOME"), str(folder))
-    return {**kept, **places, **_SET, "PYTHONPATH": found}
+    searched = os.pathsep.join([package, *filter(None, [kept.get("PYTHONPATH")])])
+    places = dict.fromkeys(_PLACES, str(folder))
+    return {**kept, **places, **_SET, "PYTHONPATH": searched}
 
 
 @contextmanager
-def _ended(process: "subprocess.Popen[bytes]", deadline: float) -> Iterator[threading.Event]:
-    """Ends the process on the deadline (which the event tells), and when the block is left, by Ctrl-C, too."""
+def _running(
+    folder: Path, deadline: float, backend: Backend | None
+) -> Iterator[tuple["subprocess.Popen[bytes]", threading.Event]]:
+    """A process, ended on the deadline (which the event tells), and when the block is left, by Ctrl-C, too."""
+    process = None
+    try:
+        with _uninterrupted():  # or nobody would know of it
+            process = _started(folder, deadline, backend)
+        with _timed(process, deadline) as late:
+            yield process, late
+    finally:
+        if process is not None:
+            with _uninterrupted():
+                _kill(process)
+                _close(process)
+
+
+@contextmanager
+def _timed(process: "subprocess.Popen[bytes]", deadline: float) -> Iterator[threading.Event]:
     late = threading.Event()
 
     def end() -> None:
@@ -143,23 +191,51 @@ def _ended(process: "subprocess.Popen[bytes]", deadline: float) -> Iterator[thre
         yield late
     finally:
         timer.cancel()
-        _kill(process)
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
-            with suppress(OSError):
-                if pipe:
-                    pipe.close()
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Ctrl-C waits until the block is left."""
+    handled = callable(signal.getsignal(signal.SIGINT))  # in the background, a shell has it ignored
+    if threading.current_thread() is not threading.main_thread() or not handled:
+        yield
+        return
+    waiting: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: waiting.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if waiting:
+        raise KeyboardInterrupt
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:
-    """Ends it with all that it has started."""
-    with suppress(ProcessLookupError, PermissionError):
-        if process.poll() is not None:
-            return
-        if hasattr(os, "killpg"):
+    """Ends it with all that it has started: first so that it can tidy up, then in any case."""
+    if hasattr(os, "killpg"):
+        with suppress(ProcessLookupError, PermissionError):  # all are gone
+            os.killpg(process.pid, signal.SIGTERM)
+            _wait_for_all(process, GRACE)
             os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
+    else:
+        process.kill()
+
+
+def _wait_for_all(process: "subprocess.Popen[bytes]", seconds: float) -> None:
+    """Waits for its group; ProcessLookupError once there is none."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        process.poll()
+        os.killpg(process.pid, 0)
+        time.sleep(0.02)
+
+
+def _close(process: "subprocess.Popen[bytes]") -> None:
+    process.wait()
+    for pipe in (process.stdin, process.stdout):
+        with suppress(OSError):
+            if pipe:
+                pipe.close()
 
 
 def _send(process: "subprocess.Popen[bytes]", request: Request) -> None:
@@ -195,8 +271,9 @@ def main() -> None:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         tell = _Teller(out)
         try:
-            _limit(int(float(sys.argv[1])))
-            _answer(msgspec.json.decode(sys.stdin.buffer.read(), type=Request), tell)
+            request = msgspec.json.decode(sys.stdin.buffer.read(), type=Request)
+            _limit(int(float(sys.argv[1])), clustered=request.backend in _CLUSTERS)
+            _answer(request, tell)
         except ArchlintError as error:
             tell(Failed(sentence=str(error)))
         except MemoryError:
@@ -226,14 +303,18 @@ def _answer(request: Request, tell: Tell) -> None:
         if refusal := _refusal(report):
             tell(Failed(sentence=refusal))
             return
+        began = time.perf_counter()
         from archlint.lab import samples
+        from archlint.lab.engines import engine
         from archlint.lab.run import prove
         from archlint.lab.training import pin_threads
 
+        starting = time.perf_counter() - began
         pin_threads()
         _limit_memory()
         given = samples.load(Path(request.data), data, model, request.columns) if request.data and data else None
-        prove(model, _claimed(request, report), given, request, tell, trained=facts.trained)
+        with engine(request, starting) as workers:
+            prove(model, _claimed(request, report), given, request, tell, trained=facts.trained, engine=workers)
 
 
 def _refusal(report: Report) -> str | None:
@@ -256,8 +337,8 @@ def _claimed(request: Request, report: Report) -> list[tuple[Rule, Finding]]:
     ]
 
 
-def _limit(seconds: int) -> None:
-    """Bounds what the process may take, where the platform can."""
+def _limit(seconds: int, *, clustered: bool) -> None:
+    """Bounds what the process may take, and each that it starts, where the platform can."""
     if sys.platform == "win32":
         return
     import resource
@@ -265,8 +346,8 @@ def _limit(seconds: int) -> None:
     limits: Mapping[int, int] = {
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_CPU: seconds + SPARE_SECONDS,
-        resource.RLIMIT_FSIZE: FILE_BYTES,
-        resource.RLIMIT_NOFILE: OPEN_FILES,
+        resource.RLIMIT_FSIZE: CLUSTER_FILE_BYTES if clustered else FILE_BYTES,
+        resource.RLIMIT_NOFILE: CLUSTER_OPEN_FILES if clustered else OPEN_FILES,
     }
     for limit, value in limits.items():
         with suppress(ValueError, OSError):  # it is lower already

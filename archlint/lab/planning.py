@@ -1,10 +1,10 @@
 """From findings to trials: what each would train, whether it can, and how long it would take."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import ceil, isfinite
-from time import perf_counter
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -12,12 +12,15 @@ import numpy as np
 from archlint.errors import ArchlintError
 from archlint.facts.signal_rows import adaptive
 from archlint.graph import Layer, Model, Optimizer, Training
-from archlint.lab.bench import Bench, brief
-from archlint.lab.claims import CLAIMS, Claim, Work
+from archlint.lab.arms import Arm, Expected, Plan, Weights
+from archlint.lab.bench import Bench
+from archlint.lab.budget import undecided, within_budget
+from archlint.lab.claims import CLAIMS, Claim
+from archlint.lab.claims.traced import LOOKS
 from archlint.lab.events import Level, Request, TrialInfo
 from archlint.lab.network import built, network, weights_of
-from archlint.lab.thresholds import FEWEST_SEEDS
-from archlint.lab.training import Arm, Plan, Weights
+from archlint.lab.profiles import expected
+from archlint.lab.traces import Traces
 from archlint.lab.trial import AS_IT_IS, Trial
 from archlint.lab.verdict import Reason
 from archlint.remedies import apply
@@ -33,9 +36,11 @@ STEPS = 1500
 EPOCHS = (20, 200)
 """The fewest and the most epochs that are chosen for those steps."""
 
-NOT_TRACES = "an ONNX file is the trace of a model: verify the .h5 or .keras file that it was exported from"
+NOT_TRACES = (
+    "it takes gradients or training, and an ONNX file is the trace of a model; if Keras exported it, "
+    "verify the .h5 or .keras file that it was exported from"
+)
 NO_TRAINING = "only trained networks show it; ask for training with --level train"
-USED_UP = "the trials before it take all of the budget; give more with --budget"
 NO_DATA = "it takes training data; give it with --data"
 
 Finds = Sequence[tuple[Rule, Finding]]
@@ -53,7 +58,7 @@ def plan(model: Model, found: Finds, bench: Bench, request: Request, *, trained:
     """
     drafts = _Drafts(model, bench, request, trained)
     trials = [drafts.trial(number, rule, finding) for number, (rule, finding) in enumerate(found) if rule.claim]
-    return _within_budget(trials, bench, request)
+    return within_budget(trials, bench, request)
 
 
 @dataclass
@@ -65,6 +70,7 @@ class _Drafts:
     request: Request
     trained: bool | None
     _built: set[str] = field(default_factory=set)
+    _expected: dict[str, Mapping[str, Expected]] = field(default_factory=dict)
 
     def trial(self, number: int, rule: Rule, finding: Finding) -> Trial:
         """A trial before its costs are known."""
@@ -72,17 +78,29 @@ class _Drafts:
         info = self._info(number, rule, finding, claim)
         trial = Trial(info, finding, claim, plan=self.plan, least=self.request.seeds[0], optimizer=self.optimizer)
         if claim is None:
-            return _undecided(trial, Reason.unbuildable, f"there is no claim {rule.claim!r}")
+            return undecided(trial, Reason.unbuildable, f"there is no claim {rule.claim!r}")
         if self.model.exchange is not None:
-            return _undecided(trial, Reason.unbuildable, NOT_TRACES)
+            return self._on_trace(trial)
         if claim.needs_data and self.bench.samples is None:
-            return _undecided(trial, Reason.data, NO_DATA)
+            return undecided(trial, Reason.data, NO_DATA)
         if claim.trains and info.level is Level.probe:
-            return _undecided(trial, Reason.budget, NO_TRAINING)
+            return undecided(trial, Reason.training, NO_TRAINING)
         try:
             return self._with_arms(trial, claim)
         except ArchlintError as error:
-            return _undecided(trial, Reason.unbuildable, str(error))
+            return undecided(trial, Reason.unbuildable, str(error))
+
+    def _on_trace(self, trial: Trial) -> Trial:
+        if trial.info.claim not in LOOKS:
+            return undecided(trial, Reason.unbuildable, NOT_TRACES)
+        try:
+            return self._traces.trial(trial)
+        except ArchlintError as error:
+            return undecided(trial, Reason.unbuildable, str(error))
+
+    @cached_property
+    def _traces(self) -> Traces:
+        return Traces(Path(self.request.path), self.model, self.bench)
 
     def _info(self, number: int, rule: Rule, finding: Finding, claim: Claim | None) -> TrialInfo:
         info = TrialInfo(
@@ -111,6 +129,8 @@ class _Drafts:
         start: Literal["saved", "fresh"] = "saved" if self.pretrained else "fresh"
         configuration = written(self.adapted)
         before = Arm(AS_IT_IS, configuration.config, self.model.training or Training(), saved, start)
+        if claim.is_of_signal:
+            before = self._with_expected(before, self.adapted, configuration.names)
         trial = replace(
             trial,
             before=before,
@@ -126,16 +146,26 @@ class _Drafts:
         facts = self.bench.samples.facts if self.bench.samples else None
         try:
             changed = apply(trial.info.remedy, self.adapted, trial.finding, facts)
+            configuration = written(changed)
             after = replace(
                 before,
                 name=trial.info.remedy,
-                config=written(changed).config,
+                config=configuration.config,
                 training=changed.training or Training(),
             )
             self._try(after)
+            if claim.is_of_signal:
+                after = self._with_expected(after, changed, configuration.names)
         except ArchlintError as error:
             return replace(trial, note=f"The remedy {trial.info.remedy} was not tried: {error}")
         return replace(trial, after=after, info=_replace(trial.info, arms=(AS_IT_IS, trial.info.remedy)))
+
+    def _with_expected(self, arm: Arm, model: Model, names: Mapping[str, str]) -> Arm:
+        """Predicting takes a tenth of a second for a hundred layers, and many findings often mean the same arm."""
+        key = self.bench.key(arm)
+        if key not in self._expected:
+            self._expected[key] = expected(model, names)
+        return replace(arm, expected=self._expected[key])
 
     def _try(self, arm: Arm) -> None:
         """NetworkError if Keras cannot build it; the same change is often meant by many findings."""
@@ -219,10 +249,6 @@ def _replace(info: TrialInfo, **changes: Any) -> TrialInfo:
     return replaced(info, **changes)
 
 
-def _undecided(trial: Trial, reason: Reason, why: str) -> Trial:
-    return replace(trial, reason=reason, info=_replace(trial.info, why=why))
-
-
 def _is_frozen(layer: Layer) -> bool:
     return not layer.trainable and layer.traits.weighted
 
@@ -238,67 +264,3 @@ def _worded(optimizer: Optimizer) -> str:
     name = optimizer.name.replace("_", " ")
     rate = optimizer.learning_rate
     return f"{name} at a learning rate of {rate:.3g}" if rate is not None and isfinite(rate) else name
-
-
-# What it costs
-
-
-def _within_budget(trials: list[Trial], bench: Bench, request: Request) -> list[Trial]:
-    """The trials with the seeds that the budget allows; what does not fit with the fewest is left undecided."""
-    paid: set[str] = set()
-    spent = 0.0
-    planned: list[tuple[Trial, list[Work]]] = []
-    ends = perf_counter() + request.budget
-    for trial in trials:
-        if trial.reason is None and (spent > request.budget or perf_counter() > ends):
-            trial = _undecided(trial, Reason.budget, USED_UP)
-        trial, works = _costed(trial, bench)
-        cost = _seconds(works, _fewest(trial, request), paid)
-        if trial.reason is None and spent + cost > request.budget:
-            why = f"it would take a budget of {ceil(spent + cost)} s; give it with --budget"
-            planned.append((_undecided(trial, Reason.budget, why), []))
-            continue
-        spent += cost
-        paid |= {work.key for work in works}
-        planned.append((trial, works))
-    return _with_seeds(planned, request)
-
-
-def _costed(trial: Trial, bench: Bench) -> tuple[Trial, list[Work]]:
-    if trial.reason is not None or trial.claim is None:
-        return trial, []
-    try:
-        return trial, trial.claim.work(trial, bench)
-    except ArchlintError as error:
-        return _undecided(trial, Reason.unbuildable, str(error)), []
-    except Exception as error:  # whatever TensorFlow says of an operation, of shapes or of memory
-        return _undecided(trial, Reason.unbuildable, f"TensorFlow cannot run it: {brief(error)}"), []
-
-
-def _fewest(trial: Trial, request: Request) -> int:
-    return max(FEWEST_SEEDS, request.seeds[0]) if trial.info.level is Level.train else trial.info.seeds
-
-
-def _seconds(works: Sequence[Work], seeds: int, paid: set[str]) -> float:
-    return sum(work.fixed + seeds * work.per_seed for work in works if work.key not in paid)
-
-
-def _with_seeds(planned: list[tuple[Trial, list[Work]]], request: Request) -> list[Trial]:
-    """As many seeds for all as fit into the budget."""
-    fewest = max(FEWEST_SEEDS, request.seeds[0])
-    for most in range(max(fewest, request.most_seeds), fewest - 1, -1):
-        trials = _at_most(planned, most)
-        if sum(trial.info.seconds for trial in trials) <= request.budget:
-            break
-    return trials
-
-
-def _at_most(planned: list[tuple[Trial, list[Work]]], most: int) -> list[Trial]:
-    paid: set[str] = set()
-    trials = []
-    for trial, works in planned:
-        seeds = most if trial.info.level is Level.train else trial.info.seeds
-        seconds = _seconds(works, seeds, paid)
-        paid |= {work.key for work in works}
-        trials.append(replace(trial, info=_replace(trial.info, seeds=seeds, seconds=seconds)))
-    return trials

@@ -1,17 +1,22 @@
 """Runs trials to their verdicts."""
 
 from collections.abc import Sequence
-from math import isfinite
+from contextlib import suppress
+from math import isfinite, isnan
 from time import perf_counter
 
 from msgspec.structs import replace
 
 from archlint.errors import ArchlintError
 from archlint.graph import Model
-from archlint.lab.bench import Bench, brief
+from archlint.lab.bench import Bench
+from archlint.lab.budget import USED_UP
 from archlint.lab.claims import Judged
+from archlint.lab.claims.base import arms
+from archlint.lab.engines import Engine
 from archlint.lab.events import Began, Done, Ended, Planned, Request, Tell, TrialInfo
-from archlint.lab.planning import USED_UP, Finds, plan
+from archlint.lab.planning import Finds, plan
+from archlint.lab.runs import brief
 from archlint.lab.samples import Samples
 from archlint.lab.statistics import holm
 from archlint.lab.thresholds import LEVEL
@@ -27,6 +32,7 @@ def prove(
     tell: Tell,
     *,
     trained: bool | None = None,
+    engine: Engine | None = None,
 ) -> tuple[Verdict, ...]:
     """A verdict for each finding whose rule has a claim.
 
@@ -37,20 +43,31 @@ def prove(
         request: what was asked for.
         tell: is told of the plan, and of all that happens.
         trained: whether the stored weights have left their initialization; None if that is not known.
+        engine: other processes that may train.
     """
-    bench = Bench(samples, tell)
+    bench = Bench(samples, tell, engine)
     trials = plan(model, found, bench, request, trained=trained)
-    infos = tuple(trial.info for trial in trials)
-    assumed = tuple(dict.fromkeys(note for trial in trials for note in trial.assumed))
-    tell(Planned(trials=infos, seconds=sum(info.seconds for info in infos), assumed=assumed))
+    tell(_planned(trials, bench))
     verdicts = run(trials, bench, request)
     tell(Done(verdicts=verdicts))
     return verdicts
 
 
+def _planned(trials: Sequence[Trial], bench: Bench) -> Planned:
+    engine = bench.engine if bench.processes else None
+    return Planned(
+        trials=tuple(trial.info for trial in trials),
+        seconds=(engine.starting if engine else 0.0) + sum(trial.info.seconds for trial in trials),
+        assumed=tuple(dict.fromkeys(note for trial in trials for note in trial.assumed)),
+        processes=max(1, bench.processes),
+        backend=engine.backend if engine else None,
+    )
+
+
 def run(trials: Sequence[Trial], bench: Bench, request: Request) -> tuple[Verdict, ...]:
     """Runs the trials one after another; what several of them confirm is corrected for there being several."""
     bench.ends = perf_counter() + request.budget
+    bench.expect(trials)
     results = [_Result(trial, bench) for trial in trials]
     for result in results:
         result.find_out()
@@ -78,17 +95,25 @@ class _Result:
         if bench.is_late():
             self.reason, self.failure = Reason.budget, USED_UP
             return
-        bench.begin(self.trial.info.number)
+        bench.begin(self.trial)
         bench.tell(Began(number=self.trial.info.number))
         try:
             self.judged = self.trial.claim.judge(self.trial, bench)
+            self._tell_profiles()
         except ArchlintError as error:
             self.reason, self.failure = Reason.unbuildable, str(error)
         except Exception as error:  # whatever TensorFlow says of an operation, of shapes or of memory
             self.reason, self.failure = Reason.unbuildable, f"TensorFlow cannot run it: {brief(error)}"
+        if self.reason is None and _is_unmeasured(self.judged):
+            self.reason = Reason.unmeasurable
         self.seconds += perf_counter() - began
         if bench.cut and self.is_open():
             self.reason = Reason.budget
+
+    def _tell_profiles(self) -> None:
+        for arm in arms(self.trial):
+            with suppress(Exception):  # no verdict depends on it, so whatever TensorFlow says is no reason to have none
+                self._bench.profile(arm)
 
     def is_open(self) -> bool:
         """Whether what was found decides nothing."""
@@ -133,6 +158,12 @@ class _Result:
 
     def _effects(self) -> tuple[Effect, ...]:
         return tuple(replace(effect, p=min(1.0, effect.p * self.factor)) for effect in self.judged.effects)
+
+
+def _is_unmeasured(judged: Judged) -> bool:
+    """Whether a part is unclear because what it goes by is no number."""
+    parts = (judged.mechanism, judged.symptom, judged.remedy)
+    return any(part.answer is Answer.unclear and part.value is not None and isnan(part.value) for part in parts)
 
 
 def _undecided(info: TrialInfo, why: str) -> str:

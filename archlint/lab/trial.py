@@ -9,8 +9,8 @@ from archlint.lab.verdict import Reason
 from archlint.rules.finding import Finding
 
 if TYPE_CHECKING:
+    from archlint.lab.arms import Arm, Plan
     from archlint.lab.claims.base import Claim
-    from archlint.lab.training import Arm, Plan
 
 AS_IT_IS = "as it is"
 """The name of the arm that is the model in the file."""

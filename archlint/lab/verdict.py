@@ -36,17 +36,21 @@ class Reason(StrEnum):
     """Why a claim is undecided, each with what would decide it."""
 
     data = "needs data"
+    training = "needs training"
     budget = "budget"
     seeds = "seeds"
     noisy = "noisy"
+    unmeasurable = "cannot be measured"
     unbuildable = "cannot be built"
 
 
 _WOULD_HELP = {
     Reason.data: "it takes training data; give it with --data",
+    Reason.training: "only trained networks show it; ask for training with --level train",
     Reason.budget: "the budget does not allow for three seeds of each arm",
     Reason.seeds: "more seeds are needed, of this or of the other claims that were tested with it",
     Reason.noisy: "the runs differ more from each other than the arms do",
+    Reason.unmeasurable: "what it goes by cannot be measured on this network, where it is no number",
     Reason.unbuildable: "the network cannot be built from this file",
 }
 

@@ -8,11 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from archlint.errors import UsageError
 from archlint.lab.events import Ran
 from archlint.lab.verdict import Effect, Part, Verdict
+from archlint.reports.panels import LOOKS, Look, clean
+from archlint.reports.strengths import strengths
 from archlint.reports.text import safe_text
 from archlint.reports.verdicts import Attempt, outcome, share
 
@@ -33,17 +35,6 @@ _LOSSES: Mapping[str, Callable[[Ran], float | None]] = {
 """What an effect compares, of one run."""
 
 _EFFECT = "#555555"
-
-
-class Look(NamedTuple):
-    """How an arm is drawn."""
-
-    colour: str
-    mark: str
-
-
-_LOOKS = (Look("#d55e00", "o"), Look("#0072b2", "s"), Look("#009e73", "^"))
-"""Of the model as it is, of that with the change, and of a third one that no claim has so far."""
 
 
 def needed() -> None:
@@ -130,7 +121,7 @@ def _training(trial: Attempt, verdict: Verdict) -> "Figure":
     panels = figure.subplots(1, len(ratios), width_ratios=ratios)
     train, val = panels[0], panels[1]
     arms = _arms(trial)
-    for look, (name, runs) in zip(_LOOKS, arms.items(), strict=False):
+    for look, (name, runs) in zip(LOOKS, arms.items(), strict=False):
         _curves(train, [ran.train for ran in runs], look, name)
         _curves(val, [ran.val for ran in runs], look, name)
         _best(val, runs, look)
@@ -193,7 +184,7 @@ def _losses_axis(train: "Axes", val: "Axes", runs: Sequence[Ran]) -> None:
             axes.set_ylim(low / 1.15, high * 1.15)
         else:
             axes.set_ylim(0 if 0 <= low < 0.5 * high else low - margin, high + margin)
-        _clean(axes, title)
+        clean(axes, title)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     train.set_xlabel("epoch", fontsize=8.5)
     val.set_xlabel("epoch\nthick: median of the seeds, dashed where some have ended", fontsize=8.5)
@@ -202,13 +193,6 @@ def _losses_axis(train: "Axes", val: "Axes", runs: Sequence[Ran]) -> None:
     legend = val.legend(frameon=False, fontsize=9, loc="best")
     for text in legend.get_texts():
         text.set_parse_math(False)
-
-
-def _clean(axes: "Axes", title: str) -> None:
-    axes.set_title(title, loc="left", fontsize=10, parse_math=False)
-    axes.grid(color="0.92", lw=0.6)
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
 
 
 def _paired(trial: Attempt, metric: str) -> list[float]:
@@ -230,12 +214,12 @@ def _effects(axes: "Axes", seen: Sequence[tuple[Effect, Sequence[float]]], befor
         axes.plot([effect.low, effect.high], [row, row], color=_EFFECT, lw=2, solid_capstyle="butt")
         axes.plot([effect.low, effect.high], [row, row], "|", color=_EFFECT, ms=10, mew=2)
         axes.plot(effect.mean, row, "D", color=_EFFECT, ms=7, mec="white", zorder=4)
-        axes.plot(dots, [row + 0.17] * len(dots), "o", color=_LOOKS[1].colour, alpha=0.6, ms=5, mec="white", mew=0.6)
+        axes.plot(dots, [row + 0.17] * len(dots), "o", color=LOOKS[1].colour, alpha=0.6, ms=5, mec="white", mew=0.6)
         said = f"{effect.metric}: {share(effect.mean)} [{share(effect.low)}, {share(effect.high)}]"
         box = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
         place = axes.get_yaxis_transform()
         axes.text(0, row - 0.2, said, transform=place, fontsize=8.5, bbox=box, parse_math=False)
-    _clean(axes, "")
+    clean(axes, "")
     axes.set_title("paired difference, with 95 % interval", loc="left", fontsize=10)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
@@ -262,9 +246,16 @@ def _probe(trial: Attempt, verdict: Verdict) -> "Figure":
     from matplotlib.figure import Figure
 
     parts = _measures(verdict)
-    figure = Figure(figsize=(7.5, 1.7 + 0.55 * len(parts)), layout="constrained")
-    axes = figure.subplots()
-    for row, (look, (_, part)) in enumerate(zip(_LOOKS, parts, strict=False)):
+    height = 1.7 + 0.55 * len(parts)
+    if trial.profiles:
+        figure = Figure(figsize=(11, height + 3.6), layout="constrained")
+        panels = figure.subplot_mosaic([["value", "value"], ["spread", "gradient"]], height_ratios=[height - 1, 3.6])
+        strengths(panels["spread"], panels["gradient"], trial.profiles)
+        axes = panels["value"]
+    else:
+        figure = Figure(figsize=(7.5, height), layout="constrained")
+        axes = figure.subplots()
+    for row, (look, (_, part)) in enumerate(zip(LOOKS, parts, strict=False)):
         assert part.value is not None
         axes.plot(part.value, row, look.mark, color=look.colour, ms=9)
         axes.annotate(
@@ -284,7 +275,7 @@ def _probe(trial: Attempt, verdict: Verdict) -> "Figure":
 
 def _probe_axis(axes: "Axes", parts: Sequence[tuple[str, Part]], threshold: float | None) -> None:
     values = [part.value for _, part in parts if part.value is not None] + ([threshold] if threshold else [])
-    _clean(axes, "")
+    clean(axes, "")
     if min(values) > 0 and max(values) / min(values) > _LOGARITHMIC:
         axes.set_xscale("log")
         axes.set_xlim(min(values) / 4, max(values) * 4)

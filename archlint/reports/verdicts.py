@@ -5,7 +5,8 @@ The JSON of `archlint verify` is the report of `archlint check` (schema 1, see `
 and `budget` that were asked for, how many seconds were `planned` and taken (`seconds`), what was `assumed`, why it
 `failed` (null: it did not), and the `trials`. A trial has `info` (its fields: `archlint.lab.events.TrialInfo`), the
 whole `verdict` (`archlint.lab.verdict.Verdict`; null if it was not reached), `runs`, one for each arm and seed that was
-trained, with the curves, and `measured`, what probes have measured. A number that is not finite is null.
+trained, with the curves, `measured`, what probes have measured, and `profiles`, one for each arm of a claim about the
+signal: how it runs through the layers. A number that is not finite is null.
 """
 
 from collections import Counter
@@ -15,7 +16,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from archlint.lab.events import Level, Measured, Planned, Ran, TrialInfo
+from archlint.lab.events import Level, Measured, Planned, Profiled, Ran, TrialInfo
 from archlint.lab.verdict import Answer, Effect, Outcome, Part, Verdict
 from archlint.reports import contract
 from archlint.reports.full import OUTCOMES, STYLES
@@ -43,6 +44,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict | None
     runs: tuple[Ran, ...] = ()
     measured: tuple[Measured, ...] = ()
+    profiles: tuple[Profiled, ...] = ()
 
 
 class Verification(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +77,8 @@ def plan(planned: Planned, path: str, findings: int, width: int) -> Iterator[Lin
     """
     todo = [info for info in planned.trials if info.why is None]
     time = f" within about {duration(max(1.0, planned.seconds))}" if todo else ""
-    will = f"{len(todo):,} of {plural(findings, 'finding')} will be tried{time}"
+    staff = f", by {planned.backend.value} in {_processes(planned.processes)}" if planned.backend else ""
+    will = f"{len(todo):,} of {plural(findings, 'finding')} will be tried{time}{staff}"
     yield from wrapped(f"{safe_text(path)}: {will}", "", width, "bold")
     for group in _alike(todo):
         yield from _bullet(_planned(group), width)
@@ -84,6 +87,10 @@ def plan(planned: Planned, path: str, findings: int, width: int) -> Iterator[Lin
     if planned.assumed:
         yield from _hanging("  assumed  ", "; ".join(map(safe_text, planned.assumed)), width, "dim")
     yield ()
+
+
+def _processes(number: int) -> str:
+    return f"{number:,} {'process' if number == 1 else 'processes'}"
 
 
 def _alike(infos: Sequence[TrialInfo]) -> list[list[TrialInfo]]:

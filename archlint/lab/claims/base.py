@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from math import isnan
 from typing import ClassVar, NamedTuple
 
+from archlint.lab.arms import Arm, Plan
 from archlint.lab.bench import Bench
 from archlint.lab.statistics import Decision
-from archlint.lab.training import Arm, Plan
 from archlint.lab.trial import Trial
 from archlint.lab.verdict import Answer, Effect, Part
 
@@ -21,11 +21,15 @@ ANSWERS: Mapping[Decision, Answer] = {
 
 
 class Work(NamedTuple):
-    """What a trial costs, in seconds: once, and for each seed. Work with the same key is done once for all trials."""
+    """What a trial costs, in seconds: once, and for each seed. Work with the same key is done once for all trials.
+
+    `apart`: other processes can do it, each seed in another.
+    """
 
     key: str
     fixed: float
     per_seed: float = 0.0
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +58,8 @@ class Claim(ABC):
     `name` is what pages call it. `needs_data`: random inputs cannot show it. `trains`: only trained networks can.
     `draws` are the seeds of its probe, `steps` how long that trains. At the level of training, harm is looked for over
     whole epochs (`harm_epochs`) or so many steps (`harm_steps`), with as many seeds as it takes. `looks_at_saved`: it
-    may be about the weights in the file. `compares`: the model with the remedy is looked at, too.
+    may be about the weights in the file. `compares`: the model with the remedy is looked at, too. `is_of_signal`: what
+    the layers receive shows it, so that is told layer by layer.
     """
 
     name: ClassVar[str]
@@ -66,6 +71,7 @@ class Claim(ABC):
     harm_steps: ClassVar[int | None] = None
     looks_at_saved: ClassVar[bool] = False
     compares: ClassVar[bool] = True
+    is_of_signal: ClassVar[bool] = False
 
     @abstractmethod
     def work(self, trial: Trial, bench: Bench) -> list[Work]:

@@ -1,11 +1,11 @@
 """SELU networks whose values do not keep their spread."""
 
 from archlint.lab import probes
+from archlint.lab.arms import Arm
 from archlint.lab.bench import Bench
 from archlint.lab.claims.base import Claim, Judged, Work, answer, as_it_is
 from archlint.lab.claims.paired import probe_work
 from archlint.lab.thresholds import DRIFT_OCTAVES, INITIALIZATIONS
-from archlint.lab.training import Arm
 from archlint.lab.trial import Trial
 from archlint.lab.verdict import Part
 
@@ -17,6 +17,7 @@ class SeluDrift(Claim):
 
     name = "selu-drift"
     draws = INITIALIZATIONS
+    is_of_signal = True
 
     def work(self, trial: Trial, bench: Bench) -> list[Work]:
         """A few draws of the weights of both arms."""

@@ -3,13 +3,13 @@
 from statistics import median
 
 from archlint.lab import probes
+from archlint.lab.arms import Arm
 from archlint.lab.bench import Bench
 from archlint.lab.claims.base import Claim, Judged, Work, answer, as_it_is, plan_of
 from archlint.lab.claims.paired import step_work, training_work
 from archlint.lab.claims.shift import with_harm
 from archlint.lab.events import Level
 from archlint.lab.thresholds import COUNTED, INACTIVE, STEPS
-from archlint.lab.training import Arm
 from archlint.lab.trial import Trial
 from archlint.lab.verdict import Part
 

@@ -4,13 +4,13 @@ from math import isfinite
 from statistics import median
 from typing import ClassVar
 
+from archlint.lab.arms import Arm
 from archlint.lab.bench import Bench
 from archlint.lab.claims.base import ANSWERS, Claim, Judged, Work, as_it_is, plan_of
 from archlint.lab.claims.paired import step_work
 from archlint.lab.probes import explosion
 from archlint.lab.statistics import count
 from archlint.lab.thresholds import COUNTED, FAILING, LOSS_RATIO, RECURRENT_STEPS, STEPS
-from archlint.lab.training import Arm
 from archlint.lab.trial import Trial
 from archlint.lab.verdict import Answer, Part
 

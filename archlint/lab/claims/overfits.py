@@ -65,7 +65,8 @@ class _Rises:
     def _decision(self) -> Decision:
         if len(self.found) < self.seeds:  # a loss that is not finite or not positive has no rise
             return Decision.noisy
-        return decide(self._above(), least=0.0, most=self.trial.info.seeds, level=self.bench.level)
+        most = self.trial.info.seeds
+        return decide(self._above(), least=0.0, fewest=self.trial.least, most=most, level=self.bench.level)
 
     def _above(self) -> list[float]:
         return [rise - log1p(RISE) for rise in self.found]

@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from math import isfinite, log
 
+from archlint.lab.arms import Arm, Curves, Plan
 from archlint.lab.bench import Bench
 from archlint.lab.claims.base import ANSWERS, Work, arms, as_it_is, plan_of
 from archlint.lab.statistics import Decision, Interval, count, decide, interval
-from archlint.lab.thresholds import COUNTED, EFFECT, FEWEST_SEEDS
-from archlint.lab.training import Arm, Curves, Plan
+from archlint.lab.thresholds import COUNTED, EFFECT, FEWEST_SEEDS, PROFILED_DRAWS
 from archlint.lab.trial import Trial
 from archlint.lab.verdict import Answer, Effect, Part
 
@@ -22,9 +22,10 @@ NO_RATIO = "The loss is not positive, so that the arms have no ratio"
 class Compared:
     """The log-ratios of two arms so far, one for each seed that ended well in both, and the seeds that did not.
 
-    `most` seeds may be run, and intervals of this `level` decide.
+    At least `fewest` and at most `most` seeds are run, and intervals of this `level` decide.
     """
 
+    fewest: int
     most: int
     level: float
     best: list[float] = field(default_factory=list)
@@ -53,7 +54,9 @@ class Compared:
         """Whether the second arm is better."""
         if any(self.failed) or any(self.failed_after):
             return count(self.failed, self.failed_after, max(self.most, COUNTED))
-        return Decision.noisy if self.no_ratio else decide(self.best, most=self.most, level=self.level)
+        if self.no_ratio:
+            return Decision.noisy
+        return decide(self.best, fewest=self.fewest, most=self.most, level=self.level)
 
     def effects(self) -> tuple[Effect, ...]:
         """The differences with their intervals, as far as there are some."""
@@ -108,10 +111,10 @@ def compare(trial: Trial, bench: Bench, after: tuple[Arm, Plan] | None = None) -
     other = after or (trial.after and (trial.after, plan))
     if not other:
         return None
-    compared = Compared(trial.info.seeds, bench.level)
+    compared = Compared(trial.least, trial.info.seeds, bench.level)
 
     def one(seed: int) -> Decision:
-        compared.add(bench.curves(as_it_is(trial), plan, seed), bench.curves(*other, seed))
+        compared.add(*bench.together([(as_it_is(trial), plan), other], seed))
         return compared.decision()
 
     until_decided(trial, bench, one)
@@ -134,7 +137,7 @@ def training_work(trial: Trial, bench: Bench) -> list[Work]:
     plan, works = plan_of(trial), []
     for arm in arms(trial):
         cost = bench.cost(arm, plan)
-        works.append(Work(bench.key(arm, plan), cost.tracing, cost.seconds(plan.epochs)))
+        works.append(Work(bench.key(arm, plan), cost.tracing, cost.seconds(plan.epochs), apart=True))
     return works
 
 
@@ -143,10 +146,11 @@ def step_work(trial: Trial, bench: Bench, steps: int) -> list[Work]:
     plan, works = plan_of(trial), []
     for arm in arms(trial):
         cost = bench.cost(arm, plan)
-        works.append(Work(f"{steps} steps of {bench.key(arm, plan)}", cost.tracing, steps * cost.step))
+        works.append(Work(f"{steps} steps of {bench.key(arm, plan)}", cost.tracing, cost.beginning + steps * cost.step))
     return works
 
 
 def probe_work(trial: Trial, bench: Bench, looks: int) -> list[Work]:
-    """The costs of so many looks at all arms before training."""
-    return [Work(f"{trial.info.claim} {bench.key(arm)}", looks * sum(bench.look_cost(arm))) for arm in arms(trial)]
+    """The costs of so many looks at all arms before training, and at their profiles."""
+    times = looks + PROFILED_DRAWS
+    return [Work(f"{trial.info.claim} {bench.key(arm)}", times * sum(bench.look_cost(arm))) for arm in arms(trial)]

@@ -4,13 +4,15 @@ from dataclasses import replace
 from statistics import median
 
 from archlint.lab import probes
+from archlint.lab.arms import Arm
 from archlint.lab.bench import Bench
 from archlint.lab.claims.base import Claim, Judged, Work, answer, as_it_is, plan_of
 from archlint.lab.claims.helps import harm
 from archlint.lab.claims.paired import compare, step_work, training_work
 from archlint.lab.events import Level
+from archlint.lab.splits import split
 from archlint.lab.thresholds import FEWEST_SEEDS, VARIANCE_SHIFT
-from archlint.lab.training import RECALIBRATION_STEPS, Arm, split
+from archlint.lab.training import RECALIBRATION_STEPS
 from archlint.lab.trial import Trial
 from archlint.lab.verdict import Answer, Part
 

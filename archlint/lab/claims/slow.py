@@ -3,6 +3,7 @@
 from math import isfinite, log
 
 from archlint.lab import probes
+from archlint.lab.arms import Arm
 from archlint.lab.bench import Bench
 from archlint.lab.claims.base import ANSWERS, Claim, Judged, Work, answer, as_it_is, plan_of
 from archlint.lab.claims.paired import of_interval, probe_work, step_work, until_decided
@@ -16,7 +17,6 @@ from archlint.lab.thresholds import (
     SLOW_AREA,
     SLOW_STEPS,
 )
-from archlint.lab.training import Arm
 from archlint.lab.trial import Trial
 from archlint.lab.verdict import Answer, Effect, Part
 
@@ -29,6 +29,7 @@ class Slow(Claim):
 
     name = "slow"
     draws = INITIALIZATIONS
+    is_of_signal = True
     harm_steps = SLOW_STEPS
 
     def work(self, trial: Trial, bench: Bench) -> list[Work]:
@@ -100,4 +101,5 @@ class _Areas:
             self.ratios.append(log(before / after))
         if len(self.ratios) < self.seeds:
             return Decision.noisy
-        return decide(self.ratios, least=SLOW_AREA, most=self.trial.info.seeds, level=self.bench.level)
+        most = self.trial.info.seeds
+        return decide(self.ratios, least=SLOW_AREA, fewest=self.trial.least, most=most, level=self.bench.level)

@@ -5,18 +5,14 @@ from typing import Any
 
 import numpy as np
 
+from archlint.lab.arms import Arm, Array
 from archlint.lab.bench import Bench
 from archlint.lab.claims.base import Claim, Judged, Work, answer, as_it_is, plan_of
 from archlint.lab.claims.paired import step_work
 from archlint.lab.claims.redundant import inner
-from archlint.lab.thresholds import STEPS
-from archlint.lab.training import Arm, Array
+from archlint.lab.thresholds import ALIKE, STEPS
 from archlint.lab.trial import Trial
 from archlint.lab.verdict import Part
-
-ALIKE = 1e-2
-"""How much units differ from each other, over how much they have moved, below which they are alike. Units that nothing
-pulls apart: at most 1e-5, which is rounding; others: at least 0.3."""
 
 METRIC = "difference between the units over how far they have moved"
 
