@@ -17,7 +17,7 @@ from archlint.facts import build
 from archlint.graph import Model
 from archlint.readers.live import read_live
 from archlint.remedies import REMEDIES, RemedyError, apply
-from archlint.rules import examples, run
+from archlint.rules import Report, examples, run
 from archlint.rules.catalogue import page_files, parse_and_prove
 from archlint.rules.finding import Finding
 from archlint.rules.rule import Example, Rule
@@ -29,6 +29,9 @@ network = pytest.importorskip("archlint.lab.network").network
 
 ALL_PAGES = page_files(Path(__file__).parents[1] / "rules")
 PAGES = [page for page in ALL_PAGES if "\nremedy: " in page.read_text("utf-8")]
+
+ACTS_IN_TRAINING = {"WGT008"}
+"""Rules about stored numbers whose remedy changes how these come about; only training can tell whether it does."""
 
 
 # -- the pages that name a remedy --
@@ -43,11 +46,16 @@ def rule_of(page: Path) -> Rule:
     return next(rule for rule in rules() if Path(rule.path) == page)
 
 
-def said(model: Model, rule: Rule, example: Example, evidence: Evidence) -> tuple[Finding, ...]:
+def said(model: Model, rule: Rule, example: Example, evidence: Evidence) -> Report:
     """What all rules say, that of the page with the options of its example."""
     shown = [msgspec.structs.replace(other, values=example.values) if other is rule else other for other in rules()]
+    return judged(model, shown, evidence)
+
+
+def judged(model: Model, shown: Iterable[Rule], evidence: Evidence) -> Report:
+    """What these rules say."""
     with closing(build(model, evidence)) as facts:
-        return run(shown, facts.connection, facts.absent).findings
+        return run(shown, facts.connection, facts.absent)
 
 
 def grave(findings: Iterable[Finding]) -> list[Finding]:
@@ -80,7 +88,7 @@ def test_what_a_page_finds_is_gone_after_its_remedy_and_nothing_new_is_found(pag
     rule = rule_of(page)
     for example in firing(rule, "keras"):
         with examples._model(rule, example, page.name) as (model, data):
-            before = said(model, rule, example, Evidence(data=data))
+            before = said(model, rule, example, Evidence(data=data)).findings
             for finding in before:
                 if finding.code == rule.code:
                     changed = apply(rule.remedy, model, finding, data)
@@ -90,9 +98,12 @@ def test_what_a_page_finds_is_gone_after_its_remedy_and_nothing_new_is_found(pag
 
 def assert_only_that_is_mended(rule, example, finding, before, model, changed, data):
     # The stored numbers are from before the change, so nothing can be told of the changed model by them.
-    after = said(changed, rule, example, Evidence(weights=Reading.never, data=data))
+    report = said(changed, rule, example, Evidence(weights=Reading.never, data=data))
+    after = report.findings
     assert (finding.code, finding.layer) not in places(after)
     assert places(grave(after)) <= places(grave(before))
+    silent = {unjudged.code for unjudged in report.not_checked}
+    assert (rule.code in silent) == (rule.code in ACTS_IN_TRAINING)
     assert {known.name for known in model.layers} <= {known.name for known in changed.layers}
 
 
@@ -106,9 +117,27 @@ def test_an_onnx_file_is_not_changed_and_the_reason_is_said(page):
     rule = rule_of(page)
     for example in firing(rule, "onnx"):
         with examples._model(rule, example, page.name) as (model, _):
-            found = next(found for found in said(model, rule, example, Evidence()) if found.code == rule.code)
+            findings = said(model, rule, example, Evidence()).findings
+            found = next(found for found in findings if found.code == rule.code)
             with pytest.raises(RemedyError, match="an ONNX file is the trace of a model"):
                 apply(rule.remedy, model, found)
+
+
+@pytest.mark.parametrize(("blocks", "attention"), [(18, False), (12, True)])
+def test_layer_norms_mend_deep_residual_blocks_without_norms(blocks, attention):
+    rule = next(rule for rule in rules() if rule.code == "NRM007")
+    inputs = keras.Input((6, 32))
+    x = layers.Dense(32)(inputs)
+    for _ in range(blocks):
+        if attention:
+            x = layers.Add()([x, layers.MultiHeadAttention(2, 16)(x, x)])
+        hidden = layers.Dense(64, activation="gelu", kernel_initializer="he_normal")(x)
+        x = layers.Add()([x, layers.Dense(32, kernel_initializer="he_normal")(hidden)])
+    before = neutral(keras.Model(inputs, layers.Dense(10)(layers.GlobalAveragePooling1D()(x))))
+    (found,) = judged(before, [rule], Evidence()).findings
+    assert found.severity != "advice"
+    after = judged(apply("insert-layer-norm", before, found), [rule], Evidence())
+    assert (after.findings, after.not_checked) == ((), ())
 
 
 # -- changes of the graph --
@@ -448,6 +477,44 @@ def test_selu_becomes_elu_with_he_kernels_and_tanh_in_recurrent_layers():
     assert {layer(changed, name).args["kernel_initializer"]["name"] for name in ("fused", "apart")} == {"he_normal"}
 
 
+@pytest.fixture
+def selu_skips():
+    """Ways around eight selu layers, of which two end in outputs: one before, one behind the last kernel."""
+    inputs = keras.Input((32,), name="x")
+    total = layers.Dense(64, activation="selu", kernel_initializer="lecun_normal")(inputs)
+    for number in range(8):
+        layer = layers.Dense(64, activation="selu", kernel_initializer="lecun_normal")
+        total = layers.Add(name=f"sum{number}")([total, layer(total)])
+    score = layers.Dense(1, name="score")(total)
+    return keras.Model(inputs, [score, layers.Add(name="last")([total, total])])
+
+
+def test_sums_of_selu_are_normalized_where_a_kernel_reads_them(selu_skips):
+    changed = apply("norm-behind-sums", neutral(selu_skips), finding())
+    assert [name for name, kind in kinds(changed).items() if kind == "layer_norm"] == [
+        f"sum{number}_norm" for number in range(8)
+    ]
+    reads = dict(wires(changed))
+    assert (reads["score"], reads["last"]) == (["sum7_norm"], ["sum7_norm", "sum7_norm"])
+
+
+def test_normalized_sums_keep_the_spread_that_sums_double(selu_skips):
+    probes = pytest.importorskip("archlint.lab.probes")
+    before = neutral(selu_skips)
+    drifts = [
+        probes.drift(network(model, weights=False), probes.noise(selu_skips, 256), range(2))
+        for model in (before, apply("norm-behind-sums", before, finding()))
+    ]
+    assert drifts[0] > 2
+    assert abs(drifts[1]) < 0.1
+
+
+def test_a_recurrent_layer_with_selu_gets_tanh():
+    model = keras.Sequential([keras.Input((5, 8)), layers.SimpleRNN(4, activation="selu", name="memory")])
+    changed = apply("norm-behind-sums", neutral(model), finding("memory"))
+    assert layer(changed, "memory").activation == "tanh"
+
+
 def test_an_operation_becomes_a_layer_without_the_arguments_of_its_calls():
     inputs = keras.Input((8,))
     active = keras.ops.relu6(layers.Dense(2, name="narrow")(inputs))
@@ -538,6 +605,7 @@ def test_penalties_go_to_the_layer_that_is_named_else_to_all_hidden_kernels():
         ("clip-gradients", finding(), "the file names no optimizer"),
         ("usual-learning-rate", finding(), "the file names no optimizer"),
         ("selu-to-elu", finding(), "selu-to-elu finds nothing to change"),
+        ("norm-behind-sums", finding(), "norm-behind-sums finds nothing to change"),
         ("norm-before-activation", finding(), "norm-before-activation finds nothing to change"),
         ("normalize-inputs", finding("hidden"), "the finding names no layer to change"),
     ],

@@ -23,6 +23,7 @@ from archlint.remedies.insert_layer_norm import insert_layer_norm
 from archlint.remedies.l2_on_kernels import l2_on_kernels
 from archlint.remedies.lecun_initializer import lecun_initializer
 from archlint.remedies.norm_before_activation import norm_before_activation
+from archlint.remedies.norm_behind_sums import norm_behind_sums
 from archlint.remedies.normalize_inputs import normalize_inputs
 from archlint.remedies.recurrent_to_tanh import recurrent_to_tanh
 from archlint.remedies.relu_to_leaky_relu import relu_to_leaky_relu
@@ -50,6 +51,7 @@ _LISTED: tuple[Remedy, ...] = (
     l2_on_kernels,
     lecun_initializer,
     norm_before_activation,
+    norm_behind_sums,
     normalize_inputs,
     recurrent_to_tanh,
     relu_to_leaky_relu,
