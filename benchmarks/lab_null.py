@@ -1,23 +1,22 @@
 """How often the lab's rule confirms a difference that is not there, and how often it finds one that is.
 
-    python benchmarks/lab_null.py [--pairs N] [--trained SEEDS]
+    python benchmarks/lab_null.py [--pairs N]
 
 Draws log-ratios of paired runs with a known effect and spread, and decides on them as the lab does. Those of equal arms
 are differences of two draws of the same kind, so symmetric, whatever the losses are distributed like; how heavy their
-tails are is not known, so several kinds are tried. With `--trained`, they come from arms that really are equal: the
-same network under other layer names, so that only the initial weights differ. Takes a minute on one core; with
-`--trained 100` four more, and the extra `verify`; of fewer seeds too few differ.
+tails are is not known, so several kinds are tried; `lab_calibration.py` trains arms that really are equal. Takes
+two minutes on one core.
 """
 
 import argparse
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from math import log1p, sqrt
-from typing import NamedTuple
 
 import numpy as np
+from rates import Rate
 
-from archlint.lab.statistics import Decision, decide, interval, log_ratios
+from archlint.lab.statistics import Decision, decide, interval
 from archlint.lab.thresholds import EFFECT, LOOKS, THOROUGH
 
 Draw = Callable[[np.random.Generator, tuple[int, int]], np.ndarray]
@@ -39,33 +38,13 @@ NULL_STATED, NULL_ALLOWED = "4 % [2, 8]", 0.08
 POWER_STATED = {0.14: "100 % at 3 seeds", 0.035: "33 %"}
 
 
-class Rate(NamedTuple):
-    """How many of how many, with Wilson's 95 % interval."""
-
-    hits: int
-    trials: int
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        share, z2 = self.hits / self.trials, 1.96**2 / self.trials
-        centre, half = share + z2 / 2, sqrt(z2 * (share * (1 - share) + z2 / 4))
-        return (centre - half) / (1 + z2), (centre + half) / (1 + z2)
-
-    def __str__(self) -> str:
-        low, high = self.bounds
-        return f"{self.hits / self.trials:.1%} [{low:.1%}, {high:.1%}]"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pairs", type=int, default=10_000, help="comparisons of each kind")
-    parser.add_argument("--trained", type=int, default=0, metavar="SEEDS", help="also train equal arms")
+    parser.add_argument("--pairs", type=int, default=20_000, help="comparisons of each kind")
     asked = parser.parse_args()
     worst = max(_nulls(asked.pairs), key=lambda rate: rate.bounds[1])
     print(f"\nworst {worst}, allowed {NULL_ALLOWED:.0%}: {'holds' if worst.bounds[1] <= NULL_ALLOWED else 'FAILS'}\n")
     _powers(asked.pairs)
-    if asked.trained:
-        _trained(asked.trained, asked.pairs)
 
 
 def _nulls(pairs: int) -> Iterator[Rate]:
@@ -118,54 +97,6 @@ def _decided(
 def _passed(samples: Sequence[Sequence[float]]) -> Rate:
     """The rule of thumb that asks for no interval: three seeds, on average better by the least that is worth it."""
     return Rate(sum(interval(row[: LOOKS[0]]).mean > log1p(EFFECT) for row in samples), len(samples))
-
-
-def _trained(seeds: int, pairs: int) -> None:
-    print(f"\nEqual arms that were trained ({seeds} seeds each; {pairs} comparisons drawn from them)\n")
-    print("| network | loss | spread | confirmed |")
-    print("|---|---|---|---|")
-    for network, best, end in _equal_arms(seeds):
-        for name, ratios in (("best", best), ("end", end)):
-            random = np.random.default_rng(0)
-            signs = random.choice([-1.0, 1.0], (pairs, THOROUGH))  # which of two equal arms is called which
-            drawn = np.stack([random.permutation(ratios)[:THOROUGH] for _ in range(pairs)]) * signs
-            rate = _confirmed([list(map(float, row)) for row in drawn])
-            print(f"| {network} | {name} | {np.sqrt(np.mean(np.square(ratios))):.1%} | {rate} |", flush=True)
-
-
-def _equal_arms(seeds: int) -> Iterator[tuple[str, list[float], list[float]]]:
-    """Log-ratios of the best and the end loss of two arms that differ by the names of their layers."""
-    import keras
-    from keras import layers
-
-    from archlint.graph import Loss, Optimizer, Training
-    from archlint.lab.training import Arm, Data, Plan, trained
-
-    random = np.random.default_rng(0)
-    x = random.normal(size=(500, 20)).astype("float32")
-    signal = x @ random.normal(size=20)
-    tasks = {
-        "regression": (signal + 2 * random.normal(size=500), Loss("mean_squared_error", "regression"), None),
-        "classification": (
-            (signal + 2 * random.normal(size=500) > 0).astype("float32"),
-            Loss("binary_crossentropy", "crossentropy", False),
-            "sigmoid",
-        ),
-    }
-    for name, (y, loss, activation) in tasks.items():
-        arms = []
-        for prefix in "ab":
-            hidden = [layers.Dense(64, "relu", name=f"{prefix}{number}") for number in range(2)]
-            stack = [keras.Input((20,)), *hidden, layers.Dense(1, activation, name=f"{prefix}_out")]
-            config = keras.saving.serialize_keras_object(keras.Sequential(stack))
-            arms.append(Arm(prefix, config, Training(Optimizer("adam", 0.001), (loss,))))
-        data = Data((x,), (y.astype("float32"),))
-        first, second = (trained(arm, data, Plan(epochs=20), range(seeds)) for arm in arms)
-        yield (
-            name,
-            log_ratios([run.best for run in first], [run.best for run in second]),
-            log_ratios([run.end for run in first], [run.end for run in second]),
-        )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Every claim is confirmed where it holds, refuted where it does not, and left undecided where it cannot be tested."""
 
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from lab_proof import COIN, LINE, RULES, X, chain, compiled, everywhere, proved
 from msgspec.structs import replace
 
 from archlint.lab.claims import CLAIMS
-from archlint.lab.events import Began, Done, Ended, Level, Measured, Planned, Ran
+from archlint.lab.events import Began, Done, Ended, Level, Measured, Planned, Profiled, Ran
 from archlint.lab.verdict import Answer, Outcome, Reason
 
 SHORT = {"epochs": 10, "level": Level.train}
@@ -55,15 +56,45 @@ def test_a_bias_before_a_norm_is_shown_to_be_redundant(proof: Any) -> None:
     assert "before training, on random inputs" in verdict.sentence
 
 
+def test_a_bias_in_front_of_an_activation_is_not_redundant(proof: Any) -> None:
+    """What bends in between keeps the normalization from taking it out."""
+    bent = [layers.ReLU(), layers.BatchNormalization(), layers.Dense(1)]
+    verdict = proof(chain(layers.Dense(8), *bent), everywhere("ZZZ001", "redundant-bias", None)).only
+    assert (verdict.outcome, verdict.mechanism.answer) == (Outcome.refuted, Answer.no)
+    assert verdict.numbers["share"] > 0.01
+
+
+def test_a_deep_relu_stack_is_slow_under_glorot_and_not_under_he(proof: Any) -> None:
+    """Each layer halves the variance, unless its kernel is drawn twice as wide."""
+    hidden = [layers.Dense(8, activation="relu") for _ in range(10)]
+    verdict = proof(compiled(chain(*hidden, layers.Dense(1)), "sgd"), "INI001").only
+    assert (verdict.outcome, verdict.remedy.answer) == (Outcome.confirmed, Answer.yes)
+    assert verdict.numbers["usd"] < 0.02 < 0.07 < verdict.numbers["usd with the change"]
+
+
 def test_a_deep_sigmoid_stack_is_slow_and_relu_mends_it(proof: Any) -> None:
     """Seven sigmoids leave nothing of the signal."""
     found = proof(sigmoids(7), "ACT009")
     verdict = found.only
-    assert [type(event) for event in found.events if not isinstance(event, Measured)] == [Planned, Began, Ended, Done]
+    told = [type(event) for event in found.events if not isinstance(event, Measured)]
+    assert told == [Planned, Began, Profiled, Profiled, Ended, Done]
     assert verdict.outcome is Outcome.confirmed
     assert verdict.numbers["usd"] < 1e-4 < 0.1 < verdict.numbers["usd with the change"]
     assert verdict.remedy.answer is Answer.yes
     assert "standardized random inputs stand in for the data" in verdict.assumed
+    assert_the_signal_runs_as_predicted(*found.of(Profiled))
+
+
+def assert_the_signal_runs_as_predicted(lost: Profiled, mended: Profiled) -> None:
+    """Both arms are told layer by layer; the finding was predicted by the same numbers."""
+    assert (lost.arm, mended.arm) == ("as it is", "saturating-to-relu")
+    for profile in (lost, mended):
+        assert [layer.layer for layer in profile.layers] == [f"dense{place}" for place in range(8)]
+        for layer in profile.layers[1:]:
+            assert 0.2 < layer.spread / layer.predicted_spread < 5
+            assert 0.2 < layer.gradient / layer.predicted_gradient < 5
+    assert lost.layers[-1].spread < 1e-3 < 0.05 < mended.layers[-1].spread
+    assert lost.layers[1].gradient < 1e-2 < 0.1 < mended.layers[1].gradient
 
 
 def test_two_saturating_layers_are_not_slow(proof: Any) -> None:
@@ -144,6 +175,17 @@ def test_an_lstm_at_its_defaults_does_not_explode(proof: Any) -> None:
     assert "refuted, within 100 steps, on train.npz, with adam" in verdict.sentence
 
 
+def test_a_recurrent_kernel_above_one_explodes_and_clipping_mends_it(proof: Any) -> None:
+    """What grows by half at every step is 86 times as large after eleven."""
+    x = np.random.default_rng(1).normal(size=(64, 12, 2)).astype("float32")
+    kernel = keras.initializers.Orthogonal(gain=1.5)
+    cell = layers.SimpleRNN(4, activation="linear", recurrent_initializer=kernel, name="memory")
+    model = compiled(chain(cell, layers.Dense(1), inputs=(12, 2)), keras.optimizers.SGD(0.01))
+    verdict = proof(model, "RNN001", data={"x": x, "y": x[:, 0, 0]}).only
+    assert (verdict.outcome, verdict.remedy_name) == (Outcome.confirmed, "clip-gradients")
+    assert (verdict.numbers["exploded"], verdict.numbers["exploded with the change"]) == (5, 0)
+
+
 def test_narrow_relu_layers_are_found_dying(proof: Any) -> None:
     """Leaky units are never dead, so that there is nothing to compare with."""
     narrow = [layers.Dense(2, activation="relu") for _ in range(5)]
@@ -160,6 +202,17 @@ def test_a_wide_network_overfits_few_noisy_samples(proof: Any) -> None:
     assert (verdict.symptom.low or 0) > 0.03
     assert [effect.metric for effect in verdict.effects] == ["best validation loss", "final validation loss"]
     assert {event.arm for event in found.events if isinstance(event, Ran)} == {"as it is", "insert-dropout"}
+
+
+def test_a_small_network_does_not_overfit_many_samples(proof: Any) -> None:
+    """Ten weights have no room to learn a thousand samples by heart."""
+    random = np.random.default_rng(1)
+    x = random.normal(size=(1000, 10)).astype("float32")
+    y = (x[:, 0] + random.normal(size=1000) > 0).astype("float32")
+    model = compiled(chain(layers.Dense(1, activation="sigmoid")), loss="binary_crossentropy")
+    rule = everywhere("ZZZ001", "overfits", None)
+    verdict = proof(model, rule, data={"x": x, "y": y}, **SHORT | {"epochs": 30}).only
+    assert (verdict.outcome, verdict.symptom.answer) == (Outcome.refuted, Answer.no)
 
 
 def test_overfitting_is_not_judged_without_data(proof: Any) -> None:
@@ -195,3 +248,20 @@ def test_the_same_seeds_give_the_same_verdicts(proof: Any) -> None:
     asked = SHORT | {"epochs": 2, "seeds": (3, 3)}
     first, second = (replace(proof(wide_net(), "DRP001", data=COINS, **asked).only, seconds=0.0) for _ in range(2))
     assert first == second
+
+
+def test_the_calibration_knows_what_is_confirmed(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    """One network with the fault, one without, and one comparison of equal arms."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "benchmarks")
+    calibration = import_module("lab_calibration")
+    monkeypatch.setattr("sys.argv", ["lab_calibration", "bias", "classes", "--runs", "1", "--pairs", "1"])
+    calibration.main()
+    rows = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines()]
+    confirmed = {row[0]: row[3] for row in rows if "of 1" in " ".join(row)}
+    assert confirmed == {
+        "equal arms, two classes": "0 of 1",
+        "bias before batch norm": "1 of 1",
+        "bias that counts": "0 of 1",
+        "all equal arms": "0 of 1",
+        "all controls": "0 of 1",
+    }
