@@ -24,8 +24,6 @@ from archlint.lab.verdict import Answer, Outcome, Reason
 from archlint.readers import open_model
 from archlint.rules import Rule
 
-pytest.importorskip("onnxruntime")
-
 EXPORTS = FIXTURES / "exports"
 RANDOM = np.random.default_rng(0)
 

@@ -100,9 +100,11 @@ def test_weights_that_training_goes_on_from_are_not_drawn_anew(proof: Any) -> No
     frozen.trainable = False
     lost.set_weights([1e-5 * weight + 1e-6 for weight in lost.get_weights()])
     model.layers[2].set_weights([3 * weight for weight in model.layers[2].get_weights()])
-    verdict = proof(model, everywhere("ZZZ001", "slow", None)).only
+    verdict = proof(model, everywhere("ZZZ001", "slow", "he-initializer")).only
     assert verdict.outcome is Outcome.confirmed
     assert verdict.numbers["usd"] < 1e-4
+    assert "is confirmed, with the weights in the file, on random inputs" in verdict.sentence
+    assert "he-initializer was not tried: it changes how weights are drawn" in verdict.sentence
     assert "some layers are frozen, so every run began with the weights in the file" in verdict.assumed
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("sklearn")
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # where the benchmarks are
 

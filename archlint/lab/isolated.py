@@ -92,8 +92,8 @@ _NO_TENSORFLOW = "TensorFlow is not installed, and verifying trains with it: pip
 
 _DEATHS = {
     "SIGKILL": "it was killed, most likely for want of memory",
-    "SIGABRT": "TensorFlow gave up, most likely for want of memory",
-    "SIGSEGV": "TensorFlow crashed",
+    "SIGABRT": "a library gave up, most likely for want of memory",
+    "SIGSEGV": "a library crashed",
     "SIGXCPU": "it used up its processor time",
 }
 

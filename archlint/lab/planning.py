@@ -23,7 +23,7 @@ from archlint.lab.profiles import expected
 from archlint.lab.traces import Traces
 from archlint.lab.trial import AS_IT_IS, Trial
 from archlint.lab.verdict import Reason
-from archlint.remedies import apply
+from archlint.remedies import RemedyError, apply
 from archlint.rules import Finding, Rule
 from archlint.writers.keras import written
 
@@ -153,6 +153,8 @@ class _Drafts:
                 config=configuration.config,
                 training=changed.training or Training(),
             )
+            if before.start == "saved" and _undrawn(after) == _undrawn(before):
+                raise RemedyError("it changes how weights are drawn, and every run begins with those in the file")
             self._try(after)
             if claim.is_of_signal:
                 after = self._with_expected(after, changed, configuration.names)
@@ -247,6 +249,17 @@ def _replace(info: TrialInfo, **changes: Any) -> TrialInfo:
     from msgspec.structs import replace as replaced
 
     return replaced(info, **changes)
+
+
+def _undrawn(arm: Arm) -> tuple[Any, Training]:
+    """All of an arm but how its weights are drawn."""
+    return _without_initializers(arm.config), arm.training
+
+
+def _without_initializers(config: Any) -> Any:
+    if isinstance(config, Mapping):
+        return {k: _without_initializers(v) for k, v in config.items() if not str(k).endswith("initializer")}
+    return [_without_initializers(value) for value in config] if isinstance(config, list | tuple) else config
 
 
 def _is_frozen(layer: Layer) -> bool:

@@ -134,7 +134,13 @@ class _Result:
     def verdict(self) -> Verdict:
         """In words and numbers."""
         trial, judged, info = self.trial, self.judged, self.trial.info
-        scope = Scope(data=self._bench.data_name, optimizer=trial.optimizer, epochs=judged.epochs, steps=judged.steps)
+        scope = Scope(
+            data=self._bench.data_name,
+            optimizer=trial.optimizer,
+            epochs=judged.epochs,
+            steps=judged.steps,
+            stored=judged.stored or (trial.before is not None and trial.before.start == "saved"),
+        )
         why = self.failure or info.why
         notes = (trial.note, *judged.notes)
         verdict = Verdict(

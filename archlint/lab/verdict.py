@@ -94,18 +94,24 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Scope(msgspec.Struct, frozen=True, kw_only=True):
-    """What a verdict holds for. `data` names it ("train.npz", "random inputs"), `optimizer` says how it was trained."""
+    """What a verdict holds for.
+
+    `data` names it ("train.npz", "random inputs"), `optimizer` says how it was trained. `stored`: with the weights that
+    are in the file, not with drawn ones.
+    """
 
     data: str
     optimizer: str
     epochs: int | None = None
     steps: int | None = None
+    stored: bool = False
 
     def __str__(self) -> str:
         length = f"{self.epochs} epochs" if self.epochs is not None else f"{self.steps or 0} steps"
         if not self.epochs and not self.steps:
-            return f"before training, on {self.data}"
-        return f"within {length}, on {self.data}, with {self.optimizer}"
+            return f"{'with the weights in the file' if self.stored else 'before training'}, on {self.data}"
+        origin = ", from the weights in the file" if self.stored else ""
+        return f"within {length}{origin}, on {self.data}, with {self.optimizer}"
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):

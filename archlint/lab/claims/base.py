@@ -37,7 +37,8 @@ class Judged:
     """The parts of a verdict that a claim has found.
 
     `tests` are the p-values of the parts that an interval decides, by the part's name. `epochs` and `steps` say how
-    long was trained; both None: what was measured needs no training.
+    long was trained; both None: what was measured needs no training. `stored`: it was measured with the weights in the
+    file.
     """
 
     mechanism: Part = field(default_factory=Part)
@@ -47,6 +48,7 @@ class Judged:
     seeds: int = 1
     epochs: int | None = None
     steps: int | None = None
+    stored: bool = False
     numbers: Mapping[str, float] = field(default_factory=dict)
     tests: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

@@ -42,7 +42,7 @@ class Symmetric(Claim):
         if trial.after is not None:
             after = _difference(trial.after, trial, bench)
             remedy = Part(answer=answer(after is None or after >= ALIKE))
-        return Judged(mechanism=mechanism, remedy=remedy, steps=STEPS, numbers=numbers)
+        return Judged(mechanism=mechanism, remedy=remedy, steps=STEPS, stored=apart, numbers=numbers)
 
 
 def _difference(arm: Arm, trial: Trial, bench: Bench) -> float | None:

@@ -18,22 +18,13 @@ from archlint.lab.claims import drift, shift
 from archlint.lab.claims.base import Claim, Judged, Work, answer
 from archlint.lab.events import Measured
 from archlint.lab.exchange import ExchangeError
-from archlint.lab.thresholds import DRIFT_OCTAVES, VARIANCE_SHIFT
+from archlint.lab.thresholds import DRIFT_OCTAVES, TRACE_ALIKE, TRACE_REMAINS, VARIANCE_SHIFT
 from archlint.lab.trial import AS_IT_IS, Trial
 from archlint.lab.verdict import Part
 from archlint.rules.finding import Finding
 
 if TYPE_CHECKING:
     from archlint.lab.traces import Traces
-
-REMAINS = 1e-2
-"""Share of a change of a bias that is left behind a normalization, below which it takes the bias out. In 15 layers as
-exporters write them: at most 7e-8, in half precision 4e-4, which is rounding; with an activation between, in 21 others:
-at least 0.36."""
-
-ALIKE = 1e-2
-"""How much the units of a layer differ from each other, over how much they vary, below which they are alike. Units with
-the same weights: at most 1e-15, which is rounding; those of 350 layers as exporters write them: at least 0.48."""
 
 _PUT_IN = "archlint/put-in"
 _FLOATS = {"float": 1, "float16": 10, "double": 11}
@@ -62,7 +53,7 @@ class OnTrace(Claim):
         bench.tell(Measured(number=trial.info.number, arm=AS_IT_IS, seed=None, numbers={look.number: known}))
         shown = answer(look.shows(value))
         part = Part(answer=shown, metric=look.metric, value=value, threshold=look.threshold)
-        return Judged(mechanism=part, numbers={look.number: value})
+        return Judged(mechanism=part, numbers={look.number: value}, stored=True)
 
 
 class Look(ABC):
@@ -126,7 +117,7 @@ class Drift(Look):
 class Alike(Look):
     """How much the units of a layer differ, over how much they vary."""
 
-    number, metric, threshold, runs = "difference", "difference between the units over their spread", ALIKE, 1
+    number, metric, threshold, runs = "difference", "difference between the units over their spread", TRACE_ALIKE, 1
 
     def measure(self, finding: Finding) -> float:
         """Of the layer's values; nan if they are all the same."""
@@ -145,7 +136,7 @@ class Redundant(Look):
     mean. It is the same as asking whether a gradient reaches the bias, and takes none.
     """
 
-    number, metric, threshold = "share", "share of a change of the bias that the normalization leaves", REMAINS
+    number, metric, threshold = "share", "share of a change of the bias that the normalization leaves", TRACE_REMAINS
 
     def measure(self, finding: Finding) -> float:
         """Of a random change as large as the values are."""

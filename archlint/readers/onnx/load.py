@@ -29,14 +29,14 @@ def load(file: OpenFile) -> Source:
     """The model in an .onnx file, of which only the structure and small tensors are read.
 
     Raises:
-        ReadError: the file is damaged, or its graph is none: cycles, values made twice or never.
+        ReadError: the file is damaged, or its graph is none: cycles, values or functions made twice or never.
     """
     slimmed = slim(file)
     proto = parse(slimmed.data)
     if not proto.graph.node:
         raise ReadError("its graph has no nodes, so there is nothing to judge; export the model again")
     opsets = _opsets(proto.opset_import)
-    functions = {(_domain(item.domain), item.name, item.overload): item for item in proto.functions}
+    functions = _functions(proto.functions)
     unfolder = _Unfolder(Tensors(file.path.parent, slimmed.payloads), functions)
     graph = unfolder.graph(proto.graph, _Scope(opsets=opsets))
     return Source(
@@ -50,6 +50,15 @@ def load(file: OpenFile) -> Source:
         overridable=frozenset(value.name for value in proto.graph.input if value.name in graph.constants),
         training=bool(proto.training_info),
     )
+
+
+def _functions(listed: Iterable[Any]) -> dict[tuple[str, str, str], Any]:
+    """The functions of a model by domain, name and overload."""
+    found: dict[tuple[str, str, str], Any] = {}
+    for item in listed:
+        if found.setdefault((_domain(item.domain), item.name, item.overload), item) is not item:
+            raise ReadError(f"it has the function {item.name!r} twice, so readers would disagree; export it again")
+    return found
 
 
 def _opsets(imports: Iterable[Any]) -> dict[str, int]:

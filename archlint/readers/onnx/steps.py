@@ -213,6 +213,12 @@ def _perm(step: Step) -> list[int]:
     return perm if step.op == "Transpose" and isinstance(perm, list) else []
 
 
+def _undoes(second: list[int], first: list[int]) -> bool:
+    """Whether a permutation after another one leaves the axes as they were; either may be none at all."""
+    ranks = list(range(len(first)))
+    return sorted(second) == ranks and [first[axis] for axis in second] == ranks
+
+
 def _without_layout(steps: list[Step], outputs: tuple[str, ...]) -> list[Step]:
     """A map operation between two Transposes that bring the channels to the front and back is channels-last."""
     maker = {name: number for number, step in enumerate(steps) for name in step.outputs if name}
@@ -250,7 +256,7 @@ def _without_pairs(steps: list[Step], outputs: tuple[str, ...]) -> tuple[list[St
     for original in steps:
         step = replace(original, inputs=tuple(alias.get(name, name) for name in original.inputs))
         first, second = made.get(step.inputs[0]) if step.inputs else None, _perm(step)
-        if first is not None and second and [_perm(first)[axis] for axis in second] == list(range(len(second))):
+        if first is not None and second and _undoes(second, _perm(first)):
             alias[step.outputs[0]] = first.inputs[0]
             continue
         if _perm(step):

@@ -9,7 +9,7 @@ import numpy as np
 from archlint.errors import ReadError
 from archlint.readers.onnx.external import located
 from archlint.readers.onnx.graph import Array, Constant, Type
-from archlint.readers.onnx.wire import Payload
+from archlint.readers.onnx.wire import SEVERAL, Payload
 from archlint.shape_terms import believable
 
 DTYPES = dict(
@@ -39,6 +39,8 @@ _TYPED_FIELDS = {
 }
 """Where a tensor that has no raw bytes keeps its elements; all other types are in int32_data."""
 
+_DATA_FIELDS = ("raw_data", "string_data", "int32_data", *dict.fromkeys(_TYPED_FIELDS.values()))
+
 EXTERNAL = 1  # TensorProto.DataLocation
 
 
@@ -55,7 +57,11 @@ class Tensors:
         self._payloads = payloads
 
     def constant(self, proto: Any, name: str, initializer: bool = False) -> Constant:
-        """A TensorProto as a constant of the graph."""
+        """A TensorProto as a constant of the graph.
+
+        Raises:
+            ReadError: it cannot exist, or has its numbers twice.
+        """
         shape = _shape(proto, name)
         dtype = dtype_name(proto.data_type)
         if proto.data_location == EXTERNAL:
@@ -64,7 +70,11 @@ class Tensors:
             return Constant(name, dtype, shape, external=external, initializer=initializer)
         if proto.doc_string:  # the reader of the bytes put the payload's number there
             payload = self._payloads[int(proto.doc_string)]
+            if payload.field == SEVERAL:
+                raise _disagree(proto.name)
             return Constant(name, dtype, shape, payload=payload, initializer=initializer)
+        if sum(bool(getattr(proto, field)) for field in _DATA_FIELDS) > 1:
+            raise _disagree(proto.name)
         return Constant(name, dtype, shape, _value(proto, dtype, shape), initializer=initializer)
 
     def sparse(self, proto: Any, name: str) -> Constant:
@@ -103,6 +113,10 @@ def _guessed(proto: Any) -> int:
 def _is_set(proto: Any, name: str) -> bool:
     value = getattr(proto, name)
     return bool(value.ByteSize()) if name in ("t", "g") else bool(value)
+
+
+def _disagree(name: str) -> ReadError:
+    return ReadError(f"its tensor {name!r} has its numbers twice, so readers would disagree; export the model again")
 
 
 def _shape(proto: Any, name: str) -> tuple[int, ...]:

@@ -14,11 +14,15 @@ from archlint.readers.onnx.messages import DATA, KINDS, LIST, PACKED, PROPERTY, 
 from archlint.readers.protobuf import BYTES, FIXED32, FIXED64, HEADER, VARINT, damaged, header
 
 
+SEVERAL = 0  # no field has this number
+
+
 @dataclass(frozen=True, slots=True)
 class Payload:
     """Data that was left out: where it lies in the file, its length in bytes, and the number of its field.
 
-    The offset is None if the data does not lie in one piece; the length then counts the tags in between too.
+    The offset is None if the data does not lie in one piece; the length then counts the tags in between too. Data in
+    several fields has the number `SEVERAL`.
     """
 
     offset: int | None
@@ -213,7 +217,8 @@ class _Walk:
         if body is not None and len(data) == 1:
             self.payloads.append(Payload(body, stop - body, number))
         else:
-            self.payloads.append(Payload(None, length, number))
+            alone = all(piece[3] == number for piece in data)
+            self.payloads.append(Payload(None, length, number if alone else SEVERAL))
         note = str(len(self.payloads) - 1).encode()
         edits += [(start, stop, b"") for start, stop, *_ in data]
         edits.sort()
