@@ -15,11 +15,13 @@ from msgspec.structs import replace
 from onnx import numpy_helper
 from support import FIXTURES
 
-from archlint.lab import exchange, runtime
 from archlint.lab.events import Level, Measured
-from archlint.lab.exchange import ExchangeError, Trace
 from archlint.lab.planning import NOT_TRACES
-from archlint.lab.traces import NOTE
+from archlint.lab.traced import session as sessions
+from archlint.lab.traced import trace
+from archlint.lab.traced.session import Session
+from archlint.lab.traced.trace import ExchangeError, Trace
+from archlint.lab.traced.trials import NOTE
 from archlint.lab.verdict import Answer, Outcome, Reason
 from archlint.readers import open_model
 from archlint.rules import Rule
@@ -240,7 +242,7 @@ def test_the_users_samples_are_fed_if_there_are_any(proof: Any, tmp_path: Path) 
 def test_a_graph_of_one_batch_size_is_run_batch_by_batch() -> None:
     """What is left over is not fed; a first state goes in each time."""
     text = '<ir_version: 8, opset_import: ["" : 17]> g (float[4,2] x, float[1,2] s) => (float[4,2] y) {y = Add (x, s)}'
-    session = runtime.Session(onnx.parser.parse_model(text).SerializeToString(), ["x", "s"])
+    session = Session(onnx.parser.parse_model(text).SerializeToString(), ["x", "s"])
     batch = session.batch(10, None, {})
     assert (batch.samples, batch.step) == (8, 4)
     (y, x) = session.values(["y", "x"], batch)
@@ -252,7 +254,7 @@ def test_a_graph_of_one_batch_size_is_run_batch_by_batch() -> None:
 def test_inputs_that_are_no_numbers_are_refused() -> None:
     text = '<ir_version: 8, opset_import: ["" : 17]> g (string[N] x) => (string[N] y) {y = Identity (x)}'
     with pytest.raises(ExchangeError, match=r"its input x takes tensor\(string\), and the lab feeds numbers"):
-        runtime.Session(onnx.parser.parse_model(text).SerializeToString(), ["x"])
+        Session(onnx.parser.parse_model(text).SerializeToString(), ["x"])
 
 
 # What is refused
@@ -287,7 +289,7 @@ def test_operators_of_other_libraries_are_not_run(tmp_path: Path) -> None:
 
 
 def test_large_files_are_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exchange, "MOST_BYTES", 2**9)
+    monkeypatch.setattr(trace, "MOST_BYTES", 2**9)
     assert "and the lab runs ONNX files of up to 0 MB" in refusal(mlp(tmp_path / "model.onnx"))
 
 
@@ -300,8 +302,8 @@ def test_a_file_that_was_replaced_after_the_check_is_not_run(tmp_path: Path) -> 
 
 
 def test_without_onnxruntime_the_sentence_says_how_to_get_it(proof: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    runtime._module.cache_clear()
-    monkeypatch.setattr(runtime, "find_spec", lambda _name: None)
+    sessions._module.cache_clear()
+    monkeypatch.setattr(sessions, "find_spec", lambda _name: None)
     verdict = proof(EXPORTS / "cnn.torch-nofold.onnx", "NRM001").only
     assert verdict.reason is Reason.unbuildable
     assert "the lab needs onnxruntime: pip install onnxruntime" in verdict.sentence

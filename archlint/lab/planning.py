@@ -16,11 +16,11 @@ from archlint.lab.arms import Arm, Expected, Plan, Weights
 from archlint.lab.bench import Bench
 from archlint.lab.budget import undecided, within_budget
 from archlint.lab.claims import CLAIMS, Claim
-from archlint.lab.claims.traced import LOOKS
 from archlint.lab.events import Level, Request, TrialInfo
 from archlint.lab.network import built, network, weights_of
 from archlint.lab.profiles import expected
-from archlint.lab.traces import Traces
+from archlint.lab.traced.looks import LOOKS
+from archlint.lab.traced.trials import Traces
 from archlint.lab.trial import AS_IT_IS, Trial
 from archlint.lab.verdict import Reason
 from archlint.remedies import RemedyError, apply

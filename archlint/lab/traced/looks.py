@@ -6,25 +6,18 @@ found out; whether it does harm, and whether the remedy helps, stays untested.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from math import inf, isfinite, isnan, log2, nan
-from typing import TYPE_CHECKING, Any, ClassVar
+from math import inf, log2, nan
+from typing import Any, ClassVar
 
 import numpy as np
 
 from archlint.graph import Layer
 from archlint.lab.arms import Array
-from archlint.lab.bench import Bench
 from archlint.lab.claims import drift, shift
-from archlint.lab.claims.base import Claim, Judged, Work, answer
-from archlint.lab.events import Measured
-from archlint.lab.exchange import ExchangeError
 from archlint.lab.thresholds import DRIFT_OCTAVES, TRACE_ALIKE, TRACE_REMAINS, VARIANCE_SHIFT
-from archlint.lab.trial import AS_IT_IS, Trial
-from archlint.lab.verdict import Part
+from archlint.lab.traced.running import Running
+from archlint.lab.traced.trace import ExchangeError
 from archlint.rules.finding import Finding
-
-if TYPE_CHECKING:
-    from archlint.lab.traces import Traces
 
 _PUT_IN = "archlint/put-in"
 _FLOATS = {"float": 1, "float16": 10, "double": 11}
@@ -32,28 +25,6 @@ _BOOL = 9  # as those above, of TensorProto.DataType
 
 _SWITCHED = 12
 """The opset since which an input of Dropout says whether it is at work."""
-
-
-class OnTrace(Claim):
-    """A claim that is tested by a look into a trace, which takes so many seconds."""
-
-    def __init__(self, look: "Look", seconds: float) -> None:
-        self._look, self._seconds = look, seconds
-
-    def work(self, trial: Trial, bench: Bench) -> list[Work]:  # noqa: ARG002
-        """A run or two."""
-        return [Work(f"look {trial.info.number}", self._look.runs * self._seconds)]
-
-    def judge(self, trial: Trial, bench: Bench) -> Judged:
-        """The mechanism, in the weights that are in the file."""
-        look, value = self._look, self._look.measure(trial.finding)
-        if isnan(value):
-            raise ExchangeError("on these samples there is nothing to measure: what would have to vary does not")
-        known = value if isfinite(value) else None
-        bench.tell(Measured(number=trial.info.number, arm=AS_IT_IS, seed=None, numbers={look.number: known}))
-        shown = answer(look.shows(value))
-        part = Part(answer=shown, metric=look.metric, value=value, threshold=look.threshold)
-        return Judged(mechanism=part, numbers={look.number: value}, stored=True)
 
 
 class Look(ABC):
@@ -67,8 +38,8 @@ class Look(ABC):
     threshold: ClassVar[float]
     runs: ClassVar[int] = 2
 
-    def __init__(self, traces: "Traces") -> None:
-        self.traces, self.trace = traces, traces.trace
+    def __init__(self, running: Running) -> None:
+        self.running, self.trace = running, running.trace
 
     @abstractmethod
     def measure(self, finding: Finding) -> float:
@@ -104,7 +75,7 @@ class Drift(Look):
         if len(layers) < 2:
             return nan
         ends = (self.trace.received(name) for name in (layers[0], layers[-1]))
-        first, last = (float(np.std(array, dtype=np.float64)) for array in self.traces.values(*ends))
+        first, last = (float(np.std(array, dtype=np.float64)) for array in self.running.values(*ends))
         if not first:
             return nan
         return log2(last / first) if last else -inf
@@ -122,7 +93,7 @@ class Alike(Look):
     def measure(self, finding: Finding) -> float:
         """Of the layer's values; nan if they are all the same."""
         name = finding.layer or ""
-        (array,) = self.traces.values(self.trace.made(name))
+        (array,) = self.running.values(self.trace.made(name))
         axis = 1 if self.trace.layer(name).args.get("data_format") == "channels_first" else -1
         units = _by_unit(array, axis)
         spread = float(units.std())
@@ -146,8 +117,8 @@ class Redundant(Look):
         def change(graph: Any) -> None:
             _shift(graph, maker, place, dtype)
 
-        session = self.traces.session(value, change=change)
-        batch = self.traces.batch(session)
+        session = self.running.session(value, change=change)
+        batch = self.running.batch(session)
         nothing = np.zeros(shape, "float32" if dtype == "float" else dtype)
         (before,) = session.values([value], batch, {_PUT_IN: nothing})
         scale = float(np.sqrt(np.mean(np.square(before, dtype=np.float64)))) or 1.0
@@ -184,8 +155,8 @@ class Shift(Look):
         if opset < _SWITCHED or all(node.op != "Dropout" for node in self.trace.nodes(name)):
             raise ExchangeError(f"{name} is written in a way that does not let it be switched on and off")
         value, axis, norm = self.read_by_norm(finding)
-        session = self.traces.session(value, change=_switch)
-        batch = self.traces.batch(session)
+        session = self.running.session(value, change=_switch)
+        batch = self.running.batch(session)
         with_it, without = (
             _by_unit(session.values([value], batch, {_PUT_IN: np.array(on)})[0], axis).var(axis=0)
             for on in (True, False)

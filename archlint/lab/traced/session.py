@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from archlint.lab.arms import Array
-from archlint.lab.exchange import ExchangeError
+from archlint.lab.traced.trace import ExchangeError
 
 _DTYPES: Mapping[str, str] = {
     "float": "f4",

@@ -1,0 +1,1 @@
+"""ONNX files in the lab: traces of networks, which onnxruntime runs and nobody trains."""
