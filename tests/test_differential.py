@@ -314,6 +314,60 @@ def test_a_file_that_shows_archlint_another_model_than_keras_is_refused(
         pass
 
 
+def fixed_text(text: bytes) -> Callable[[h5py.File], object]:
+    """A text that ends at its first zero, and has room for more behind it."""
+
+    def fill(file: h5py.File) -> None:
+        kind = h5py.h5t.C_S1.copy()
+        kind.set_size(999)
+        kind.set_strpad(h5py.h5t.STR_NULLTERM)
+        made = h5py.h5a.create(file.id, b"model_config", kind, h5py.h5s.create(h5py.h5s.SCALAR))
+        made.write(np.array(text, "S999"), mtype=h5py.h5t.py_create(np.dtype("S999")))
+
+    return fill
+
+
+def test_a_text_that_goes_on_behind_its_end_is_refused(library: Library, tmp_path: Path) -> None:
+    good = config("good").encode()
+    path = written(tmp_path / "m.h5", fixed_text(good + b"X{}"))
+    assert compare_hdf5(path, library) == []
+    path.write_bytes(path.read_bytes().replace(good + b"X{}", good + b"\0{}"))
+    read = library.read(path)
+    assert read
+    assert read["@model_config"] == config("good")
+    with pytest.raises(ReadError, match="model_config has a null character"), open_model(path):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda data: data.replace(b"GCOL", b"GC0L"), "its structure makes no sense"),
+        (text_behind_free_space, "texts behind the last one"),
+    ],
+)
+def test_it_is_said_what_is_damaged(change: Callable[[bytearray], Any], said: str, tmp_path: Path) -> None:
+    data = bytearray(written_bytes(evil))
+    path = tmp_path / "m.h5"
+    path.write_bytes(change(data) or data)
+    with pytest.raises(ReadError, match=rf"damaged or cut short \({said}\)"), open_model(path):
+        pass
+
+
+def test_two_chunks_of_one_place_are_refused(tmp_path: Path) -> None:
+    def fill(file: h5py.File) -> None:
+        weights(file).create_dataset("kernel", data=np.arange(4.0, dtype="f4"), chunks=(2,))
+
+    path = written(tmp_path / "m.h5", fill)
+    with open_model(path) as model:
+        assert [weight.read().tolist() for weight in model.stored()] == [[0, 1, 2, 3]]
+    data = path.read_bytes()
+    second = data.index(struct.pack("<IIQQ", 8, 0, 2, 0))
+    path.write_bytes(data[:second] + struct.pack("<IIQQ", 8, 0, 0, 0) + data[second + 24 :])
+    with open_model(path) as model, pytest.raises(ReadError, match="the index of its dataset"):
+        [weight.read() for weight in model.stored()]
+
+
 def test_numbers_elsewhere_do_not_keep_the_rest_from_being_read(tmp_path: Path) -> None:
     layer = entry("SimpleRNN", name="rnn", units=2, batch_input_shape=[None, 3, 2])
     path = write_h5(tmp_path / "m.h5", sequential(layer))

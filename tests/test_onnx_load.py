@@ -147,6 +147,22 @@ def test_a_value_made_twice_within_a_function_is_refused(source):
         source(model(call("x", "y"), functions=[body]))
 
 
+def test_a_function_that_is_there_twice_is_refused(source):
+    bodies = [function(NODE(op, ["v"], ["o"])) for op in ("Relu", "Tanh")]
+    with refused("has the function 'F' twice"):
+        source(model(call("x", "y"), functions=bodies))
+
+
+@pytest.mark.parametrize("size", [8, 800])
+@pytest.mark.parametrize("beside", ["float_data", "int32_data"])
+def test_a_tensor_that_has_its_numbers_twice_is_refused(source, size, beside):
+    tensor = numpy_helper.from_array(np.ones(size, "f4"), "t")
+    assert source(model(NODE("Add", ["x", "t"], ["y"]), stored=[tensor]))
+    getattr(tensor, beside).extend([2] * size)
+    with refused("tensor 't' has its numbers twice"):
+        source(model(NODE("Add", ["x", "t"], ["y"]), stored=[tensor]))
+
+
 def test_what_a_function_passes_through_has_a_path_of_its_own(source):
     body = function(NODE("Relu", ["v"], ["o"], name="v"), outputs=("v", "o"))
     block = NODE("F", ["x"], ["same", "y"], name="block", domain="mine")

@@ -154,6 +154,15 @@ def test_transposes_that_undo_each_other_are_nothing(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("first", "second"),
+    [("1,0", "1,2,0"), ("1,2,0", "1,0"), ("1,2,0", "1,2,0"), ("1,0", "0,0"), ("1,0", "1.5,0.5"), ("1,1", "1,1")],
+)
+def test_transposes_that_do_not_undo_each_other_stay(tmp_path, first, second):
+    body = f"t = Transpose<perm=[{first}]>(x) u = Transpose<perm=[{second}]>(t) y = Relu(u)"
+    assert len(kinds(write(tmp_path / "m.onnx", body))) == 3
+
+
+@pytest.mark.parametrize(
     ("attributes", "padding"),
     [
         ("pads=[1,1,1,1]", "same"),

@@ -7,7 +7,6 @@ one flipped byte.
 """
 
 import importlib
-import struct
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -28,7 +27,6 @@ from archlint.readers.hdf5_links import elsewhere, links_out
 from archlint.shape_terms import believable
 
 _DAMAGED = "it is an HDF5 file, but damaged or cut short ({reason}); save or download it again"
-
 
 _COMPACT, _CONTIGUOUS = 0, 1  # classes of layout
 
@@ -71,6 +69,8 @@ class Hdf5:
         if name not in attributes:
             return None
         value = attributes[name]  # None if its type is not known to pyfive
+        if isinstance(value, bytes) and b"\0" in value:  # where the text may end: to pyfive it does not
+            raise ReadError(_DAMAGED.format(reason=f"its attribute {name} has a null character"))
         if isinstance(value, (bytes, str)):
             return value
         raise ReadError(_DAMAGED.format(reason=f"its attribute {name} is no text"))
@@ -217,8 +217,8 @@ def _parsing() -> Iterator[None]:
         ) from error
     # A parser of hostile bytes can raise anything: MemoryError, AssertionError, struct.error, UnicodeError …
     except Exception as error:
-        kind = "bad structure" if isinstance(error, struct.error) else type(error).__name__
-        raise ReadError(_DAMAGED.format(reason=kind)) from error
+        told = isinstance(error, _objects().InvalidHDF5File)
+        raise ReadError(_DAMAGED.format(reason=error if told else "its structure makes no sense")) from error
 
 
 class _OnDemand:

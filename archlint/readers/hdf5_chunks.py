@@ -64,6 +64,8 @@ def read_chunks(source: Source, dataset: Chunked) -> NDArray[Any]:
     if unpacked > UNPACKED_BYTES or chunk_size > CHUNK_BYTES:
         raise ReadError(_TOO_LARGE.format(path=dataset.path))
     chunks = list(_chunks(source, dataset, count)) if size else []
+    if len({chunk.place for chunk in chunks}) < len(chunks):
+        raise ReadError(_BAD_INDEX.format(path=dataset.path))
     if size > max(UNPACKED_FREELY, UNPACKED_RATIO * sum(chunk.size for chunk in chunks)):
         raise ReadError(_TOO_LARGE.format(path=dataset.path))
     found = np.zeros(dataset.shape, dataset.dtype)

@@ -19,7 +19,7 @@ from archlint.errors import ReadError
 from archlint.limits import ZIP_DIRECTORY, ZIP_MEMBERS
 from archlint.readers.files import OpenFile
 
-_LOCAL_HEADER = struct.Struct("<4s2xHH16xHH")
+_LOCAL_HEADER = struct.Struct("<4s2xHH4x3IHH")
 _END = struct.Struct("<4s4H2IH")
 _LONG_END = struct.Struct("<4s20x4Q")
 _LOCATOR = struct.Struct("<4s4xQ4x")
@@ -28,7 +28,8 @@ _COMMENT = 2**16  # a comment, which follows the end, is shorter
 _OPEN = (0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF)  # stand in the end for numbers that are in the long end
 
 _UNICODE_NAME = 0x7075  # the extra field of a second name
-_ENCRYPTED = 1
+_LONG_SIZES = 1  # that of sizes of 64 bits
+_ENCRYPTED, _SIZES_BEHIND, _UTF_8 = 1, 8, 0x800  # flags of a member; the second: sizes may be 0 before its content
 
 
 class _End(NamedTuple):
@@ -111,10 +112,16 @@ def _names(member: zipfile.ZipInfo) -> Iterator[str]:
 
 
 def _second_names(extra: bytes) -> Iterator[str]:
+    for kind, content in _fields(extra):
+        if kind == _UNICODE_NAME:
+            yield content[5:].decode("utf-8", "replace")  # a version and a checksum come first
+
+
+def _fields(extra: bytes) -> Iterator[tuple[int, bytes]]:
+    """The kinds and contents of extra fields."""
     while len(extra) >= 4:
         kind, size = struct.unpack_from("<HH", extra)
-        if kind == _UNICODE_NAME:
-            yield extra[9 : 4 + size].decode("utf-8", "replace")  # a version and a checksum come first
+        yield kind, extra[4 : 4 + size]
         extra = extra[4 + size :]
 
 
@@ -126,20 +133,40 @@ def _refuse_overlaps(file: OpenFile, listed: Iterable[zipfile.ZipInfo], end: int
             raise _disagree("something stands before the first member of its directory")
         if member.header_offset < free:
             raise _disagree("its members overlap")
-        header = file.pread(_LOCAL_HEADER.size, member.header_offset).ljust(_LOCAL_HEADER.size, b"\0")
-        signature, flags, _, name, extra = _LOCAL_HEADER.unpack(header)
-        inside = file.pread(name, member.header_offset + _LOCAL_HEADER.size)
-        if signature != b"PK\3\4" or inside.decode(_encoding(flags), "replace") != member.orig_filename:
-            raise _disagree("its directory does not agree with its members")
-        if (flags | member.flag_bits) & _ENCRYPTED:
-            raise ReadError(f"its {member.filename} is encrypted or damaged; save the model again")
-        free = member.header_offset + _LOCAL_HEADER.size + name + extra + member.compress_size
+        free = _end_of(file, member)
     if free > end:
         raise _disagree("its members overlap with its directory")
 
 
-def _encoding(flags: int) -> str:
-    return "utf-8" if flags & 0x800 else "cp437"
+def _end_of(file: OpenFile, member: zipfile.ZipInfo) -> int:
+    """Where a member ends, of which the header before it says the same as the directory."""
+    header = file.pread(_LOCAL_HEADER.size, member.header_offset).ljust(_LOCAL_HEADER.size, b"\0")
+    signature, flags, method, check, packed, size, name, extra = _LOCAL_HEADER.unpack(header)
+    inside = file.pread(name + extra, member.header_offset + _LOCAL_HEADER.size)
+    said = (check, *_long_sizes(packed, size, inside[name:]))
+    is_named = inside[:name].decode("utf-8" if flags & _UTF_8 else "cp437", "replace") == member.orig_filename
+    if signature != b"PK\3\4" or not is_named or method != member.compress_type or not _agrees(said, flags, member):
+        raise _disagree("its directory does not agree with its members")
+    if (flags | member.flag_bits) & _ENCRYPTED:
+        raise ReadError(f"its {member.filename} is encrypted or damaged; save the model again")
+    start: int = member.header_offset + _LOCAL_HEADER.size + name + extra
+    return start + member.compress_size
+
+
+def _long_sizes(packed: int, size: int, extra: bytes) -> tuple[int, int]:
+    """The sizes before a member, which may be in an extra field, the other way round."""
+    long = next((content for kind, content in _fields(extra) if kind == _LONG_SIZES and len(content) >= 16), b"")
+    if long and _OPEN[-1] in (packed, size):
+        size, packed = struct.unpack_from("<QQ", long)
+    return packed, size
+
+
+def _agrees(said: tuple[int, int, int], flags: int, member: zipfile.ZipInfo) -> bool:
+    """Whether checksum and sizes before a member are those in the directory, or are left to be said behind it."""
+    listed = member.CRC, member.compress_size, member.file_size
+    if (flags | member.flag_bits) & _SIZES_BEHIND:
+        return all(one in (other, 0) for one, other in zip(said, listed, strict=True))
+    return said == listed
 
 
 def _disagree(fault: str) -> ReadError:

@@ -215,8 +215,8 @@ def _perm(step: Step) -> list[int]:
 
 def _undoes(second: list[int], first: list[int]) -> bool:
     """Whether a permutation after another one leaves the axes as they were; either may be none at all."""
-    ranks = list(range(len(first)))
-    return sorted(second) == ranks and [first[axis] for axis in second] == ranks
+    axes = list(range(len(first)))
+    return sorted(second) == axes and sorted(axes, key=second.__getitem__) == first
 
 
 def _without_layout(steps: list[Step], outputs: tuple[str, ...]) -> list[Step]:

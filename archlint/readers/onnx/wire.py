@@ -13,7 +13,6 @@ from archlint.readers.files import OpenFile
 from archlint.readers.onnx.messages import DATA, KINDS, LIST, PACKED, PROPERTY, SHORT_PROPERTY, TEXT, Kind
 from archlint.readers.protobuf import BYTES, FIXED32, FIXED64, HEADER, VARINT, damaged, header
 
-
 SEVERAL = 0  # no field has this number
 
 
