@@ -36,6 +36,18 @@ _LOSSES: Mapping[str, Callable[[Ran], float | None]] = {
 
 _EFFECT = "#555555"
 
+_RATIOS = 4.0
+"""Largest loss ratio over the smallest, from which on differences are drawn as ratios on a logarithmic scale."""
+
+_DECADES = 30.0
+"""The same, from which on only powers of ten are named."""
+
+_ARM_NAME = 30
+"""Letters of an arm's name that fit below a panel."""
+
+_TITLE_LINES = 0.44
+"""Inches that the title takes with the line below it."""
+
 
 def needed() -> None:
     """See that pictures can be drawn, before anything is trained for them.
@@ -101,12 +113,12 @@ def _figure(trial: Attempt) -> "Figure | None":
 def _titled(figure: "Figure", trial: Attempt, verdict: Verdict) -> None:
     where = f" at {safe_text(trial.info.layer)}" if trial.info.layer else ""
     title = f"{trial.info.rule}{where}: {outcome(verdict)}"
-    figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold", parse_math=False)
+    # the empty line makes room for the scope, which is smaller than a title can have it
+    figure.suptitle(f"{title}\n", x=0.01, ha="left", fontsize=12, fontweight="bold", parse_math=False)
     seeds = f"{verdict.seeds} {'seed' if verdict.seeds == 1 else 'seeds'}"
-    figure.text(
-        0.99, 0.985, f"{safe_text(str(verdict.scope))}, {seeds}", ha="right", va="top", fontsize=8, color="0.4",
-        parse_math=False,
-    )  # fmt: skip
+    scope = f"{safe_text(str(verdict.scope))}, {seeds}"
+    below = 1 - _TITLE_LINES / figure.get_figheight()
+    figure.text(0.01, below, scope, va="bottom", fontsize=8.5, color="0.4", parse_math=False)
 
 
 # Trials that were trained
@@ -189,7 +201,7 @@ def _losses_axis(train: "Axes", val: "Axes", runs: Sequence[Ran]) -> None:
     train.set_xlabel("epoch", fontsize=8.5)
     val.set_xlabel("epoch\nthick: median of the seeds, dashed where some have ended", fontsize=8.5)
     train.set_ylabel("loss, logarithmic" if logarithmic else "loss")
-    val.tick_params(labelleft=False)
+    val.tick_params(which="both", labelleft=False)
     legend = val.legend(frameon=False, fontsize=9, loc="best")
     for text in legend.get_texts():
         text.set_parse_math(False)
@@ -208,28 +220,65 @@ def _paired(trial: Attempt, metric: str) -> list[float]:
 
 def _effects(axes: "Axes", seen: Sequence[tuple[Effect, Sequence[float]]], before: str, after: str) -> None:
     """Dots for seeds, a bar for the interval, and the zone in which a difference is not worth a change."""
-    axes.axvspan(-_WORTH, _WORTH, color="0.9", lw=0)
-    axes.axvline(0, color="0.5", lw=0.9)
+    ratios = [1.0, *(1 + value for effect, dots in seen for value in (effect.low, effect.high, *dots))]
+    axes.axvspan(1 - _WORTH, 1 + _WORTH, color="0.9", lw=0)
+    axes.axvline(1, color="0.5", lw=0.9)
     for row, (effect, dots) in enumerate(seen):
-        axes.plot([effect.low, effect.high], [row, row], color=_EFFECT, lw=2, solid_capstyle="butt")
-        axes.plot([effect.low, effect.high], [row, row], "|", color=_EFFECT, ms=10, mew=2)
-        axes.plot(effect.mean, row, "D", color=_EFFECT, ms=7, mec="white", zorder=4)
-        axes.plot(dots, [row + 0.17] * len(dots), "o", color=LOOKS[1].colour, alpha=0.6, ms=5, mec="white", mew=0.6)
-        said = f"{effect.metric}: {share(effect.mean)} [{share(effect.low)}, {share(effect.high)}]"
-        box = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
-        place = axes.get_yaxis_transform()
-        axes.text(0, row - 0.2, said, transform=place, fontsize=8.5, bbox=box, parse_math=False)
+        _effect(axes, row, effect, dots)
     clean(axes, "")
     axes.set_title("paired difference, with 95 % interval", loc="left", fontsize=10)
     axes.set_yticks([])
     axes.spines["left"].set_visible(False)
     axes.set_ylim(len(seen) - 0.55, -0.6)
-    axes.xaxis.set_major_formatter(lambda value, _place: f"{value:+.0%}" if value else "0")
-    axes.locator_params(axis="x", nbins=6)
-    text = (
-        f"loss of “{safe_text(before)}” over that of “{safe_text(after)}”, less 1\ngrey: less than ±2 %, not worth it"
-    )
-    axes.set_xlabel(text, fontsize=8.5, parse_math=False)
+    as_ratio = min(ratios) > 0 and max(ratios) / min(ratios) > _RATIOS
+    (_ratios if as_ratio else _percentages)(axes)
+    compared = f"loss of “{_brief(before)}”\nover that of “{_brief(after)}”{'' if as_ratio else ', less 1'}"
+    axes.set_xlabel(f"{compared}\ngrey: less than ±2 %, not worth it", fontsize=8.5, parse_math=False)
+
+
+def _effect(axes: "Axes", row: int, effect: Effect, dots: Sequence[float]) -> None:
+    low, mean, high = (1 + value for value in (effect.low, effect.mean, effect.high))
+    axes.plot([low, high], [row, row], color=_EFFECT, lw=2, solid_capstyle="butt")
+    axes.plot([low, high], [row, row], "|", color=_EFFECT, ms=10, mew=2)
+    axes.plot(mean, row, "D", color=_EFFECT, ms=7, mec="white", zorder=4)
+    seeds = [1 + value for value in dots]
+    axes.plot(seeds, [row + 0.17] * len(dots), "o", color=LOOKS[1].colour, alpha=0.6, ms=5, mec="white", mew=0.6)
+    said = f"{effect.metric}: {share(effect.mean)} [{share(effect.low)}, {share(effect.high)}]"
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
+    place = axes.get_yaxis_transform()
+    axes.text(0, row - 0.2, said, transform=place, fontsize=8.5, bbox=box, parse_math=False)
+
+
+def _percentages(axes: "Axes") -> None:
+    from matplotlib.ticker import FixedLocator, MaxNLocator
+
+    low, high = axes.get_xlim()
+    places = MaxNLocator(nbins=5, steps=[1, 2, 5, 10]).tick_values(low - 1, high - 1)  # round less 1, not as they are
+    axes.xaxis.set_major_locator(FixedLocator([1 + place for place in places if low <= 1 + place <= high]))
+    axes.xaxis.set_major_formatter(lambda value, _place: _percent(value - 1))
+
+
+def _percent(difference: float) -> str:
+    """`+2.5%`, `-10%`, `0`."""
+    return f"{100 * difference:+.3g}%" if abs(difference) > 1e-9 else "0"
+
+
+def _ratios(axes: "Axes") -> None:
+    """What is twice as high is as far to the right as what is half as high is to the left."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    steps = (1.0,) if high / low > _DECADES else (1.0, 2.0, 5.0)
+    axes.xaxis.set_major_locator(LogLocator(subs=steps, numticks=5))
+    axes.xaxis.set_major_formatter(lambda value, _place: f"×{value:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _brief(name: str) -> str:
+    """A name of an arm, cut off where it would run out of its panel."""
+    text = safe_text(name)
+    return text if len(text) <= _ARM_NAME else f"{text[: _ARM_NAME - 1]}…"
 
 
 # Probes

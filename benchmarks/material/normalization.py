@@ -197,6 +197,26 @@ PASSAGES = (
         "other has caught up a good part of that.",
     ),
     Passage(
+        slug="norm-place",
+        title="Batch normalization in front of the activation or behind it",
+        sources=("003_2fea97fb18e492ae 11.1.3", *EVERYWHERE),
+        says="The layer may stand on either side of the activation.",
+        experiments=(
+            Experiment(
+                slug="norm-behind",
+                title="4 hidden layers, in front or behind",
+                data=data.digits,
+                before=partial(placed, "dna"),
+                after=partial(placed, "dan"),
+                arms=("in front", "behind"),
+                asks={"helps": Outcome.confirmed},
+            ),
+        ),
+        standing=Standing.holds,
+        conclusion="Both train well. Behind the activation it does a little better here, in four layers of ReLU under "
+        "SGD; archlint has no rule for either.",
+    ),
+    Passage(
         slug="bias-before-norm",
         title="No bias in front of batch normalization",
         sources=("003_2fea97fb18e492ae 11.1.3",),

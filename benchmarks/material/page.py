@@ -7,6 +7,7 @@ from statistics import median
 
 from archlint.lab.events import Ran
 from archlint.lab.verdict import Answer, Effect, Part, Verdict
+from archlint.reports.verdicts import share
 from benchmarks.material.case import Experiment, Passage, Standing
 from benchmarks.material.lab import Measured, Said
 
@@ -16,8 +17,6 @@ _HEAD = Path(__file__).with_name("head.md")
 """What stands above the passages."""
 
 _ANSWERS: Mapping[Answer, str] = {Answer.yes: "yes", Answer.no: "no", Answer.unclear: "open"}
-
-_TENTH, _TENFOLD, _BEYOND = 0.0995, 9.0, 1e6
 
 _EXPLODES = ("Does the loss of *{first}* explode?", "That of *{second}* no longer?")
 _QUESTIONS: Mapping[str, tuple[str, str]] = {
@@ -183,11 +182,4 @@ def _number(part: Part, value: float | None) -> str:
 
 def _compared(effect: Effect) -> str:
     """How much higher the loss of the first network is."""
-    return f"{effect.metric} {_share(effect.mean)} [{_share(effect.low)}, {_share(effect.high)}]"
-
-
-def _share(value: float) -> str:
-    """`+7.5%`, `+38%`, `×12`."""
-    if _TENFOLD <= value < _BEYOND:
-        return f"×{1 + value:,.0f}"
-    return f"{value:+.1%}" if abs(value) < _TENTH else f"{value:+.0%}" if value < _TENFOLD else f"×{1 + value:.0e}"
+    return f"{effect.metric} {share(effect.mean)} [{share(effect.low)}, {share(effect.high)}]"

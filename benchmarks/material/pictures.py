@@ -13,8 +13,8 @@ from benchmarks.material.case import Experiment
 from benchmarks.material.lab import TRAINED, Measured
 
 FOLDER = Path(__file__).parents[2] / "docs/assets/material"
-WIDTH, COLOURS = 1000, 40
-"""Pixels, for a page that is half as wide; enough for two hues and their blends with white."""
+WIDTH, COLOURS = 1000, 64
+"""Pixels, for a page that is half as wide; enough for two hues, greys and their blends with white."""
 
 
 def draw(experiment: Experiment, measured: Measured) -> None:

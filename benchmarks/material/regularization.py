@@ -127,7 +127,7 @@ PASSAGES = (
     ),
     Passage(
         slug="penalties",
-        title="L1 and dropout on one network",
+        title="L1, L2 and dropout on one network",
         sources=(f"{IMDB} - L1, L2 Regularization", f"{IMDB} - Dropout"),
         says="Each keeps a network for reviews with two layers of 128 from overfitting.",
         experiments=tuple(
@@ -143,12 +143,13 @@ PASSAGES = (
             )
             for slug, title, arm, after, outcome in (
                 ("l1", "L1 of 0.001", "L1", partial(BASIC, penalty=regularizers.L1(0.001)), Outcome.confirmed),
+                ("l2", "L2 of 0.001", "L2", partial(BASIC, penalty=regularizers.L2(0.001)), Outcome.remedy_refuted),
                 ("dropout", "dropout of 0.3", "dropout", partial(BASIC, rate=0.3), Outcome.inconclusive),
             )
         ),
         standing=Standing.partly,
         conclusion="the end of the curve is meant: there all do better by far. At the best point L1 helps a little, "
-        "and dropout does not: stopping early is as good.",
+        "L2 by less than is worth a change, and dropout not at all: stopping early is as good.",
     ),
     Passage(
         slug="dropout-larger",

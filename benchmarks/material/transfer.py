@@ -22,6 +22,15 @@ def wanted(depth: int) -> Any:
     return yes_or_no((64,), *hidden(depth, "relu", "he_normal"), optimizer="sgd")
 
 
+def kept(depth: int) -> Any:
+    """The same, of which only the output is trained."""
+    model = wanted(depth)
+    for layer in model.layers[:-1]:
+        layer.trainable = False
+    model.compile("sgd", "binary_crossentropy")
+    return model
+
+
 PASSAGES = (
     Passage(
         slug="transfer",
@@ -41,9 +50,20 @@ PASSAGES = (
                 reused=partial(other, 3),
                 batch_size=16,
             ),
+            Experiment(
+                slug="transfer-frozen",
+                title="the same, reused layers frozen throughout",
+                data=data.few_eights_and_nines,
+                before=partial(wanted, 3),
+                after=partial(kept, 3),
+                arms=("from scratch", "frozen"),
+                asks={"helps": Outcome.inconclusive},
+                reused=partial(other, 3),
+                batch_size=16,
+            ),
         ),
         standing=Standing.holds,
         conclusion="With 80 samples to learn from, layers that know other digits are well ahead, even in so shallow a "
-        "network.",
+        "network. Frozen throughout they are not seen to be: that is for the beginning, as the post says.",
     ),
 )
