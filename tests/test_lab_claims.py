@@ -12,9 +12,15 @@ from keras import layers
 from lab_proof import COIN, LINE, RULES, X, chain, compiled, everywhere, proved
 from msgspec.structs import replace
 
+from archlint.lab.arms import Curves
+from archlint.lab.bench import _summary
 from archlint.lab.claims import CLAIMS
-from archlint.lab.events import Began, Done, Ended, Level, Measured, Planned, Profiled, Ran
+from archlint.lab.claims.overfits import still_falls
+from archlint.lab.claims.paired import EARLY_STOPPING, Compared
+from archlint.lab.events import Began, Done, Ended, Level, Measured, Planned, Profiled, Ran, TrialInfo
 from archlint.lab.verdict import Answer, Outcome, Reason
+from archlint.reports import curves
+from archlint.reports.verdicts import Attempt
 
 SHORT = {"epochs": 10, "level": Level.train}
 LINES = {"x": X, "y": LINE}
@@ -101,6 +107,7 @@ def test_two_saturating_layers_are_not_slow(proof: Any) -> None:
     """The finding is what a page says; the lab need not agree."""
     verdict = proof(sigmoids(2), everywhere("ZZZ001", "slow", "saturating-to-relu")).only
     assert (verdict.outcome, verdict.mechanism.answer) == (Outcome.refuted, Answer.no)
+    assert (verdict.remedy.answer, "with the change" in verdict.sentence) == (Answer.untested, False)
     assert "refuted, before training, on random inputs" in verdict.sentence
 
 
@@ -164,6 +171,7 @@ def test_raw_inputs_explode_under_sgd_and_scaled_ones_do_not(proof: Any) -> None
     assert (verdict.outcome, verdict.seeds) == (Outcome.confirmed, 5)
     assert (verdict.numbers["exploded"], verdict.numbers["exploded with the change"]) == (5, 0)
     assert "within 20 steps, on train.npz, with sgd at a learning rate of 0.01" in verdict.sentence
+    assert "the loss explodes in 5 of 5 seeds; the loss explodes with the change in 0 of 5 seeds" in verdict.sentence
 
 
 def test_an_lstm_at_its_defaults_does_not_explode(proof: Any) -> None:
@@ -209,10 +217,65 @@ def test_a_small_network_does_not_overfit_many_samples(proof: Any) -> None:
     random = np.random.default_rng(1)
     x = random.normal(size=(1000, 10)).astype("float32")
     y = (x[:, 0] + random.normal(size=1000) > 0).astype("float32")
-    model = compiled(chain(layers.Dense(1, activation="sigmoid")), loss="binary_crossentropy")
+    last = layers.Dense(1, activation="sigmoid")
+    model = compiled(chain(last), keras.optimizers.Adam(0.01), loss="binary_crossentropy")
     rule = everywhere("ZZZ001", "overfits", None)
     verdict = proof(model, rule, data={"x": x, "y": y}, **SHORT | {"epochs": 30}).only
     assert (verdict.outcome, verdict.symptom.answer) == (Outcome.refuted, Answer.no)
+
+
+def test_a_loss_that_still_falls_refutes_nothing(proof: Any) -> None:
+    """Three epochs are too few to overfit in; the sentence says what would tell."""
+    clean = {"x": X, "y": (X[:, 0] > 0).astype("float32")}
+    verdict = proof(wide_net(), "DRP001", data=clean, **SHORT | {"epochs": 3}).only
+    assert (verdict.outcome, verdict.reason) == (Outcome.inconclusive, Reason.epochs)
+    assert verdict.symptom.answer is Answer.unclear
+    assert "is undecided: the validation loss was still falling; give more --epochs: rise of" in verdict.sentence
+
+
+@pytest.mark.parametrize(
+    ("val", "falls"),
+    [
+        ([0.7], True),  # nothing to compare with
+        ([0.7, 0.6, 0.5], True),
+        ([0.7, 0.5, 0.6], False),
+        ([0.9, *[0.5] * 8, 0.4995], False),  # flat: its lowest point is chance
+        ([0.9, *[0.5] * 8, 0.49], True),
+        ([0.9, *[0.5] * 6, 0.4, 0.5, 0.5], False),
+    ],
+)
+def test_a_curve_falls_if_its_lowest_point_is_late_and_well_below_the_others(val: list[float], falls: bool) -> None:
+    assert still_falls(val) is falls
+
+
+@pytest.mark.parametrize(
+    ("best", "notes"),
+    [([0.0, 0.001, -0.001], (EARLY_STOPPING,)), ([-0.1, 0.1, 0.05], ()), ([0.2, 0.21, 0.2], ())],
+    ids=["refuted", "open", "confirmed"],
+)
+def test_early_stopping_is_as_good_only_where_the_best_point_is_no_lower(best: list[float], notes: Any) -> None:
+    """Where that is open, nobody knows yet."""
+    compared = Compared(3, 3, 0.95, best, [0.2, 0.21, 0.22], [False] * 3, [False] * 3)
+    assert compared.notes() == notes
+
+
+def test_the_dots_of_a_picture_are_the_differences_that_were_compared(tmp_path: Path) -> None:
+    """Also where one run ends before the other."""
+    short, long = (1.0, 0.5, 0.75, 1.0), (1.0, 0.5, 0.5, 0.8, 0.9, 2.0)
+    compared, told = Compared(3, 3, 0.95), []
+    for seed, after in enumerate([long, short[:3], long]):
+        runs = [Curves(seed, val, val, (1.0,), 0.0) for val in (short, after)]
+        compared.add(*runs)
+        told += [_summary(0, arm, ran) for arm, ran in zip(("as it is", "other"), runs, strict=True)]
+    info = TrialInfo(
+        number=0, code="A", rule="a", claim="helps", layer=None, remedy="other", level=Level.train,
+        arms=("as it is", "other"), seeds=3,
+    )  # fmt: skip
+    trial = Attempt(info=info, verdict=None, runs=tuple(told))
+    best, end = compared.effects()
+    assert curves._paired(trial, best.metric) == pytest.approx(best.differences)
+    assert curves._paired(trial, end.metric) == pytest.approx(end.differences)
+    assert end.differences == pytest.approx((0.25, 0.0, 0.25))
 
 
 def test_overfitting_is_not_judged_without_data(proof: Any) -> None:

@@ -6,6 +6,7 @@ from math import inf, log
 import msgspec
 import pytest
 
+from archlint.lab.events import common_ends
 from archlint.lab.statistics import (
     Decision,
     count,
@@ -168,6 +169,62 @@ def test_a_confirmed_remedy_says_by_how_much() -> None:
     found = verdict(symptom=YES, remedy=YES, remedy_name="add-dropout", effects=(effect,), seeds=3)
     assert "is confirmed, and add-dropout helps" in found.sentence
     assert "best loss +14.3% [+12.6%, +15.9%]" in found.sentence
+
+
+RISE = Part(answer=Answer.yes, metric="rise", value=0.83, low=0.32, high=1.53, threshold=0.03)
+
+
+def test_a_shown_harm_is_told_where_only_the_remedy_is_open() -> None:
+    """With its number and interval, and what the remedy came to."""
+    effect = Effect.of("best loss", interval([-0.1, 0.1, 0.05]))
+    found = verdict(symptom=RISE, remedy=UNCLEAR, remedy_name="add-dropout", effects=(effect,), seeds=3)
+    assert found.outcome is Outcome.inconclusive
+    assert found.sentence.startswith(
+        "overfits for dense: the harm it describes happens, within 20 epochs, on train.npz, with adam and 3 seeds: "
+        "rise +83.0% [+32.0%, +153.0%]; whether add-dropout helps is undecided: "
+        "the runs differ more from each other than the arms do: best loss "
+    )
+
+
+def test_a_harm_that_does_not_hold_beside_other_claims_is_not_told_as_shown() -> None:
+    found = verdict(symptom=RISE, remedy=UNCLEAR, reason=Reason.seeds)
+    assert found.sentence.startswith("overfits for dense is undecided: more seeds are needed")
+
+
+def test_without_a_second_arm_nothing_is_said_of_arms() -> None:
+    """The interval tells why it is open."""
+    rise = Part(answer=Answer.unclear, metric="rise", value=0.098, low=-0.01, high=0.22, threshold=0.03)
+    assert verdict(symptom=rise).sentence == (
+        "overfits for dense is undecided: the seeds do not agree: rise +9.8% [-1.0%, +22.0%]"
+    )
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "symptom", "happens"),
+    [(YES, UNTESTED, "what it describes"), (YES, YES, "what it describes"), (UNTESTED, YES, "the harm it describes")],
+)
+def test_harm_alone_is_not_called_the_mechanism(mechanism: Part, symptom: Part, happens: str) -> None:
+    sentence = verdict(mechanism=mechanism, symptom=symptom, remedy=NO, remedy_name="clip").sentence
+    assert f"overfits for dense: {happens} happens, but clip does not help" in sentence
+
+
+def test_seeds_that_were_counted_are_told_as_such() -> None:
+    part = Part(answer=Answer.yes, metric="it explodes", value=0.6, threshold=0.5, seeds=5)
+    assert part.amount() == "3 of 5 seeds"
+    assert verdict(symptom=part, seeds=5).sentence.endswith("5 seeds: it explodes in 3 of 5 seeds")
+
+
+def test_an_effect_has_the_differences_that_it_is_the_mean_of() -> None:
+    effect = Effect.of("end", interval([0.0, 0.1, 0.2]), [0.0, 0.1, 0.2])
+    assert effect.differences == pytest.approx((0, 0.1052, 0.2214), abs=1e-4)
+    assert min(effect.differences) <= effect.mean <= max(effect.differences)
+
+
+def test_ends_are_compared_over_the_epochs_that_both_runs_have() -> None:
+    """The mean of their last tenth; what one of them did afterwards does not count."""
+    long = [5.0] * 18 + [1.0, 3.0] + [100.0] * 10
+    assert common_ends(long, [4.0] * 20) == (2.0, 4.0)
+    assert common_ends([4.0] * 20, long) == (4.0, 2.0)
 
 
 def test_what_is_measured_before_training_says_so() -> None:

@@ -16,6 +16,7 @@ from archlint.graph import Loss, Optimizer, Training
 from archlint.lab import probes
 from archlint.lab.arms import Arm, Cost, Curves, Data, Plan
 from archlint.lab.compiling import compiled
+from archlint.lab.events import common_ends
 from archlint.lab.initial import initialize
 from archlint.lab.splits import shuffled, split
 from archlint.lab.thresholds import (
@@ -311,6 +312,7 @@ class TestEnds:
     def test_the_end_is_the_mean_of_the_last_tenth(self) -> None:
         curves = Curves(0, (1.0,) * 20, (*[1.0] * 17, 0.5, 1.0, 2.0), (3.0, 7.0, 1.0), 0.0)
         assert (curves.best, curves.end, curves.rise) == (0.5, 1.5, 2.0)
+        assert common_ends(curves.val, curves.val) == (1.5, 1.5)
         assert (curves.initial, curves.highest) == (3.0, 7.0)
 
     def test_a_loss_below_zero_has_no_rise(self) -> None:

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -25,13 +26,15 @@ from support import Archlint, Ran, entry, sequential, write_h5
 
 from archlint.cli import trials
 from archlint.cli.judge import Trying
-from archlint.cli.outputs import Format
+from archlint.cli.outputs import Format, see_that_it_can_be_written
 from archlint.cli.watching import Watch, spark
 from archlint.errors import UsageError
 from archlint.lab import events as said
+from archlint.lab import isolated
 from archlint.lab.events import Done, Event, Failed, TrialInfo
 from archlint.lab.supply import arrays_of
 from archlint.lab.thresholds import EFFECT
+from archlint.lab.trial import Trial
 from archlint.lab.verdict import Answer, Outcome, Part, Scope, Verdict
 from archlint.reports import Checked, curves, verdicts
 from archlint.reports.verdicts import Attempt
@@ -101,7 +104,7 @@ def test_the_table_has_for_each_finding_its_parts_the_effect_and_a_sentence(
     archlint: Archlint, model: Path, lab: Lab
 ) -> None:
     out = archlint("verify", model).out
-    assert re.search(r"^no-dropout-before-dense  DRP001  at narrow\nconfirmed +– +yes +yes ", out, re.MULTILINE)
+    assert re.search(r"^warning  no-dropout-before-dense  DRP001  at narrow\nconfirmed +– +yes +yes ", out, re.M)
     assert "+3.0% [+2.0%, +3.9%]" in out
     assert "overfits for narrow is confirmed, and insert-dropout helps" in " ".join(out.split())
     assert "assumed: the network is fed with the data as they are in the file" in out
@@ -183,6 +186,65 @@ def test_the_lab_is_asked_about_what_is_left_of_the_findings(archlint, model, la
     assert (asked.seeds, asked.budget, asked.epochs, asked.path) == ((4, 5), 120.0, 7, str(model))
 
 
+def test_where_nothing_was_tried_it_says_what_was_checked_and_what_was_not(archlint, model, lab) -> None:
+    out = archlint("verify", model, "--select", "LOS,DAT", "--isolated").out
+    assert re.search(r"not checked: \d+ rules?: no training data was given; name it with --data\n", out)
+    assert re.search(r"nothing was tried\n(.*\n)+1 file checked with \d+ of \d+ rules: nothing found\n", out)
+    assert "after that" not in out
+
+
+def untried(place: int) -> list[Event]:
+    """What was recorded, with one trial that cannot be tried."""
+    planned, *others = RECORDED
+    trials_ = list(planned.trials)
+    trials_[place] = replace(trials_[place], why="it takes training data; give it with --data")
+    return [replace(planned, trials=tuple(trials_)), *others]
+
+
+def test_claims_that_were_not_tried_are_counted_apart(archlint, model, lab) -> None:
+    lab.events = untried(0)
+    assert re.search(r"^1 claim in .*: 1 confirmed; 1 claim not tried$", archlint("verify", model).out, re.MULTILINE)
+
+
+def test_the_row_says_what_a_finding_counts_as_now(archlint, model, lab) -> None:
+    assert "\nwarning  no-dropout-before-dense  DRP001  at narrow\n" in archlint("verify", model).out
+    lab.ends_with(Outcome.refuted)
+    assert "\nadvice  no-dropout-before-dense  DRP001  at narrow\n" in archlint("verify", model).out
+
+
+def test_the_plan_says_where_it_falls_short_of_what_was_asked_for(archlint, model, lab) -> None:
+    planned, *others = RECORDED
+    first, second = planned.trials
+    lab.events = [replace(planned, trials=(replace(first, seeds=4), second), backend=None), *others]
+    told = " ".join(archlint("verify", model, "--backend", "loky").err.split())
+    assert "30 epochs each, up to 4 of 6 seeds; about" in told
+    assert "--backend loky has no effect: only whole trainings go to other processes, and there is none" in told
+
+
+@pytest.mark.parametrize(("budget", "seeds", "processes", "said_"), [
+    (100.0, 6, 2, ()),
+    (13.5, 3, 2, ("the budget allows 3 of 6 seeds, one of 16 s would allow all",)),
+    (5.0, None, 0, ()),
+])  # fmt: skip
+def test_what_the_budget_does_not_allow_is_told_and_nobody_is_started_for_nothing(
+    budget: float, seeds: int | None, processes: int, said_: tuple[str, ...]
+) -> None:
+    from archlint.lab.budget import within_budget  # here: they import TensorFlow
+    from archlint.lab.claims import Work
+
+    works = [Work("before", 0.0, 2.0, apart=True)]
+    claim = SimpleNamespace(work=lambda *_: works)
+    bench = SimpleNamespace(engine=SimpleNamespace(most=2, starting=10.0, is_wanted=True), processes=0)
+    found_ = finding.Finding(
+        code="A", name="a", severity="advice", layer=None, message="", advice="", fix=None, evidence={}
+    )
+    trial = Trial(_info(level=said.Level.train, seeds=6), found_, claim=claim)
+    request = said.Request(path="", rules=(), backend=said.Backend.loky, budget=budget)
+    (planned,) = within_budget([trial], bench, request)
+    assert (planned.assumed, bench.processes) == (said_, processes)
+    assert (None if planned.reason else planned.info.seeds) == seeds
+
+
 def test_trials_of_a_rule_that_end_alike_are_one_row() -> None:
     verdict = Verdict(rule="INI001", claim="slow", layer="a", scope=Scope(data="d", optimizer="o")).concluded()
     many = [Attempt(info=_info(layer=f"dense_{place}"), verdict=verdict) for place in range(20)]
@@ -228,11 +290,37 @@ def test_where_proof_is_required_only_what_is_confirmed_fails(archlint, model, l
     assert archlint("check", model, "--verify", "--require-proof").code == code
 
 
+def test_what_fails_nothing_for_want_of_proof_is_counted(archlint, model, lab) -> None:
+    lab.ends_with(Outcome.inconclusive)
+    said_ = "archlint: 1 warning does not fail the build: only confirmed findings do, with --require-proof\n"
+    for command in (("verify", model), ("check", model, "--verify")):
+        assert archlint(*command, "--require-proof").err.endswith(said_)
+        assert archlint(*command, "--require-proof", "-q").err == ""
+        assert said_ not in archlint(*command).err
+
+
+def test_a_file_that_is_not_safe_to_load_fails_without_proof(archlint, model, lab) -> None:
+    code = {"function": "lambda x: x + 1", "function_type": "lambda"}
+    unsafe = entry("Lambda", name="scale", batch_input_shape=[None, 2], **code)
+    path = write_h5(model.parent / "unsafe.h5", sequential(unsafe))
+    ran = archlint("check", path, "--verify", "--require-proof", "--select", "SEC", "--isolated")
+    assert (ran.code, lab.asked) == (1, [])
+
+
+def test_a_refusal_says_how_to_learn_more(model) -> None:
+    unsafe = finding.Finding(
+        code="SEC001", name="lambda", severity="error", layer=None, message="code", advice="", fix=None, evidence={}
+    )
+    sentence = isolated._refusal(finding.Report(findings=(unsafe,), not_checked=(), judged=1), "my model.h5")
+    assert sentence is not None
+    assert "lambda: code; `archlint check --isolated --select SEC 'my model.h5'` says all" in sentence
+
+
 def test_what_keeps_the_lab_from_its_work_is_one_sentence_and_2(archlint, model, lab) -> None:
     lab.events = [*RECORDED[:1], Failed(sentence="the lab ended by SIGKILL\x1b[2J")]
     ran = archlint("verify", model)
     assert (ran.code, ran.err.splitlines()[-1]) == (2, f"archlint: {model}: the lab ended by SIGKILL\\x1b[2J")
-    assert "after that: 1 warning, 1 advice" in ran.out
+    assert re.search(r"nothing was tried\n(.*\n)+1 file checked with .*rules: 1 warning, 1 advice\n", ran.out)
 
 
 def test_ctrl_c_is_one_sentence_and_130(archlint, model, monkeypatch) -> None:
@@ -261,6 +349,19 @@ def test_options_that_make_no_sense_are_refused(archlint, model, lab, options) -
     ran = archlint("verify", model, *options)
     assert (ran.code, ran.out, ran.err.count("\n"), lab.asked) == (2, "", 1, [])
     assert ran.err.startswith(f"archlint: {options[0]} {options[1]} is no")
+
+
+@pytest.mark.parametrize("command", [("verify",), ("check", "--verify")])
+def test_a_file_that_cannot_be_written_is_refused_before_anything_is_tried(archlint, model, lab, command) -> None:
+    for name in ("missing/report.json", ".", "other.h5"):
+        ran = archlint(*command, model, "-o", name)
+        assert (ran.code, ran.out, lab.asked) == (2, "", [])
+    Path("kept.txt").write_text("kept", "utf-8")
+    Path("link.txt").symlink_to("new.txt")
+    for name in ("kept.txt", "new.txt", "link.txt"):
+        see_that_it_can_be_written(Path(name))
+    assert (Path("kept.txt").read_text("utf-8"), Path("new.txt").exists()) == ("kept", False)
+    assert Path("link.txt").is_symlink()
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("120s", 120), ("1.5m", 90), ("2m", 120), ("1h", 3600)])
@@ -513,6 +614,13 @@ def test_a_folder_for_pictures_that_is_a_file_is_refused_before_anything_is_trai
     assert "is no folder" in ran.err
 
 
+def test_a_folder_without_a_picture_is_not_left_behind(archlint, model, lab) -> None:
+    lab.events = []
+    assert archlint("verify", model, "--plot", "new/pictures").err == "no picture, as nothing was measured\n"
+    assert not Path("new").exists()
+    assert archlint("verify", model, "--plot", "new/pictures", "-q").err == ""
+
+
 def profile(arm: str, layers: int = 3, factor: float = 1.0) -> said.Profiled:
     received = [
         said.Received(
@@ -568,9 +676,14 @@ def test_a_picture_of_runs_that_exploded_can_be_drawn(tmp_path: Path) -> None:
 
 
 def test_words_that_are_written_twice_for_the_sake_of_speed_agree() -> None:
-    from archlint.lab.claims import paired  # here: it imports TensorFlow
+    from archlint.lab import untried as untold
+    from archlint.lab.claims import CLAIMS, paired  # here: it imports TensorFlow
+    from archlint.lab.traced.looks import LOOKS
 
     assert [*Trying] == [*said.Level]
+    assert {name for name, claim in CLAIMS.items() if claim.needs_data} == untold.NEEDS_DATA
+    assert {name for name, claim in CLAIMS.items() if claim.trains} == untold.TRAINS
+    assert set(LOOKS) == untold.TRACES
     assert set(finding.Outcome.__args__) == {outcome.value for outcome in Outcome}
     assert set(curves._LOSSES) == {paired.BEST, paired.END}
     assert curves._WORTH == EFFECT
@@ -580,6 +693,24 @@ def test_other_commands_do_not_import_the_lab() -> None:
     code = "import sys, archlint.cli; print([name for name in sys.modules if name.startswith('archlint.lab')])"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert run.stdout == "[]\n"
+
+
+def test_what_cannot_be_tried_is_told_without_tensorflow(model) -> None:
+    code = f"""
+import sys
+from archlint.lab import events, isolated
+from archlint.rules import load
+told = []
+request = events.Request(path={str(model)!r}, rules=load(), only=(("DRP001", "narrow"),))
+isolated._answer(request, told.append)
+assert not {{"tensorflow", "keras"}} & sys.modules.keys()
+(planned, ended, done) = told
+assert done.verdicts == (ended.verdict,)
+print(planned.trials[0].why, ended.verdict.sentence, sep="\\n")
+"""
+    run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    why = "it takes training data; give it with --data"
+    assert run.stdout == f"{why}\noverfits for narrow is undecided: {why}\n"
 
 
 # With the lab itself
@@ -616,3 +747,12 @@ def _child(pid: int) -> int:
                 return int(child)
         time.sleep(0.05)
     raise AssertionError("no child was started")
+
+
+def test_check_counts_what_was_tried_and_what_was_not(archlint, model, lab) -> None:
+    planned, *others, done = RECORDED
+    first = replace(done.verdicts[0], outcome=Outcome.inconclusive, seeds=0, effects=(), sentence="it takes data")
+    lab.events = [planned, *others, Done(verdicts=(first, *done.verdicts[1:]))]
+    out = archlint("check", model, "--verify").out
+    assert "\ntried: 1 finding: 1 confirmed; 1 not tried\n" in out
+    assert "\n         open  it takes data\n" in out

@@ -1,7 +1,7 @@
 """`archlint check`."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from archlint.lab.events import Request
     from archlint.reports import Checked, Report
     from archlint.rules.finding import Finding
-    from archlint.rules.rule import Level
 
 
 class Trying(StrEnum):
@@ -163,6 +162,8 @@ def check(
     sys.stderr.writelines(f"archlint: {sentence}\n" for sentence in tried.stopped)
     if tried.stopped:
         raise typer.Exit(2)
+    if require_proof and not quiet:
+        sys.stderr.writelines(f"archlint: {sentence}\n" for sentence in unproved(report, subjects))
     code = exit_code(report, subjects, require_proof=require_proof)
     raise typer.Exit(0 if exit_zero and not _undone(report) else code)
 
@@ -210,12 +211,11 @@ def exit_code(report: "Report", subjects: "Sequence[Subject]", *, require_proof:
     """2 if something could not be checked or is out of date, else 1 if a finding is grave enough, else 0.
 
     Each file fails by the `fail-on` of its own configuration, and an entry that is unused by `strict`. With
-    `require_proof`, findings that were not confirmed are not grave.
+    `require_proof`, findings that were not confirmed are not grave, except those that forbid to load the file.
     """
     if _undone(report):
         return 2
-    levels = [subject.project.settings.fail_on for subject in subjects]
-    grave = any(_fails(file, level, require_proof) for file, level in zip(report.files, levels, strict=True))
+    grave = any(not require_proof or _is_proved(finding) for finding in _grave(report, subjects))
     strict = {subject.project.name for subject in subjects if subject.project.settings.strict}
     return 1 if grave or any(entry.config in strict for entry in report.unused) else 0
 
@@ -226,14 +226,34 @@ def _undone(report: "Report") -> bool:
     return bool(report.summary.failed or given_up or report.stale)
 
 
-def _fails(file: "Checked", level: "Level", require_proof: bool) -> bool:
+def unproved(report: "Report", subjects: "Sequence[Subject]") -> "Iterator[str]":
+    """A sentence about what would fail the build if no proof were required; none if there is no such finding."""
+    from archlint.reports.wording import counted
+    from archlint.rules.rule import SEVERITIES
+
+    severities = [finding.severity for finding in _grave(report, subjects) if not _is_proved(finding)]
+    if severities:
+        errors, warnings, advice = (severities.count(severity) for severity in SEVERITIES)
+        found = " and ".join(text for _, text in counted(errors, warnings, advice))
+        does = "does" if len(severities) == 1 else "do"
+        yield f"{found} {does} not fail the build: only confirmed findings do, with --require-proof"
+
+
+def _grave(report: "Report", subjects: "Sequence[Subject]") -> "Iterator[Finding]":
+    """The findings that fail the run, each by the `fail-on` of the configuration that governs its file."""
     from archlint.rules.rule import at_least
 
-    counting = [one for one in file.findings if not require_proof or _is_proved(one)]
-    return any(finding.severity in at_least(level) for finding in counting)
+    for file, subject in zip(report.files, subjects, strict=True):
+        fatal = at_least(subject.project.settings.fail_on)
+        yield from (finding for finding in file.findings if finding.severity in fatal)
 
 
 def _is_proved(finding: "Finding") -> bool:
+    """Whether it was confirmed; that a file is not safe to load is no claim, and takes no trial."""
+    from archlint.lab.isolated import SAFETY  # here: only a run that requires proof needs the lab
+
+    if finding.code.startswith(SAFETY):
+        return True
     return finding.verdict is not None and finding.verdict.outcome == "confirmed"
 
 

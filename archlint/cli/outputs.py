@@ -83,6 +83,8 @@ def outputs(named: Sequence[str] | None, file: Path | None) -> tuple[Output, ...
     files = [output.file.resolve() for output in asked if output.file]
     if len(set(files)) < len(files):
         raise UsageError(f"two reports go to the same file ({', '.join(map(str, files))}); name different ones")
+    for output in asked:
+        see_that_it_can_be_written(output.file)
     return tuple(asked)
 
 
@@ -134,18 +136,45 @@ def _document(report: "Report", rules: "Sequence[Rule]", format: Format) -> Iter
             yield from import_module(f"archlint.reports.{format}").render(report, rules)
 
 
+def see_that_it_can_be_written(path: Path | None) -> None:
+    """Refuse a file before the work whose outcome it is for; it is left as it is.
+
+    Raises:
+        UsageError: it cannot be written, or has the name of a model.
+    """
+    if path is None:
+        return
+    _refuse_models(path)
+    is_new = not path.exists()
+    if not is_new and not path.is_file() and not path.is_dir():  # a pipe, which would end with the first who closes it
+        return
+    with _written(path), path.open("a", encoding="utf-8"):
+        pass
+    if is_new:
+        path.resolve().unlink()  # of a link, what it was to lead to
+
+
 @contextmanager
 def opened(path: Path | None) -> Iterator[TextIO]:
     """Standard output, or the file that the user named."""
-    from archlint.readers import SUFFIXES
-
     if path is None:
         yield sys.stdout
         return
+    _refuse_models(path)
+    with _written(path), path.open("w", encoding="utf-8") as stream:
+        yield stream
+
+
+def _refuse_models(path: Path) -> None:
+    from archlint.readers import SUFFIXES
+
     if path.suffix.lower() in SUFFIXES:  # as the shell makes of `-o *.h5`
         raise UsageError(f"{path} has the name of a model and is not overwritten; name another file")
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[None]:
     try:
-        with path.open("w", encoding="utf-8") as stream:
-            yield stream
+        yield
     except OSError as error:
         raise UsageError(f"{path} cannot be written ({error.strerror}); name another file") from error

@@ -20,6 +20,7 @@ from archlint.lab.verdict import Outcome, Verdict
 from archlint.reports import Checked
 from archlint.reports.text import safe_text
 from archlint.reports.verdicts import Attempt
+from archlint.reports.wording import sentence
 from archlint.rules.finding import Finding, Proof
 from archlint.rules.rule import SEVERITIES
 
@@ -148,7 +149,7 @@ def tested(file: Checked, request: Request, quiet: bool = False) -> Outcomes:
     """The file after the lab has tried its findings; nothing is started if there is none to try."""
     heard, began = Heard(), monotonic()
     if request.only:
-        with watched(file, quiet=quiet) as shown:
+        with watched(file, request, quiet=quiet) as shown:
 
             def tell(event: Event) -> None:
                 heard.hear(event)
@@ -241,4 +242,4 @@ def all_tested(
 
 def failures(outcomes: Sequence[Outcomes]) -> list[str]:
     """Why the lab could not do what was asked, a sentence for each file."""
-    return [safe_text(f"{one.file.path}: {one.heard.failed}") for one in outcomes if one.heard.failed]
+    return [f"{safe_text(one.file.path)}: {sentence(one.heard.failed)}" for one in outcomes if one.heard.failed]

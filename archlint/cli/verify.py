@@ -1,13 +1,15 @@
 """`archlint verify`."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
-from archlint.cli.judge import FailOn, Trying, exit_code
+from archlint.cli.judge import FailOn, Trying, exit_code, unproved
 from archlint.cli.options import (
     Config,
     Data,
@@ -137,7 +139,7 @@ def verify(
     from archlint.lab.events import Backend, Level, Request
 
     see_that_it_can_be_done(backend)
-    _prepare(plot)
+    _prepare(output_file, plot)
     wished = Request(
         path=str(model),
         rules=(),
@@ -183,13 +185,29 @@ class Wanted(NamedTuple):
     require_proof: bool
 
 
-def _prepare(plot: Path | None) -> None:
-    """See that pictures can be drawn, before there is anything to draw."""
+def _prepare(file: Path | None, plot: Path | None) -> None:
+    """See that the report can be written and pictures drawn, before there is anything to write or to draw."""
+    from archlint.cli.outputs import see_that_it_can_be_written
+
+    see_that_it_can_be_written(file)
     if plot is not None:
         from archlint.reports import curves
 
         curves.needed()
-        curves.folder(plot)
+        with _kept_if_filled(plot):
+            curves.folder(plot)
+
+
+@contextmanager
+def _kept_if_filled(folder: Path) -> Iterator[None]:
+    """A folder that is made in the block, with those above it, is left behind only if something is in it then."""
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    try:
+        yield
+    finally:
+        for place in made:
+            with suppress(OSError):  # it was not made, or is not empty
+                place.rmdir()
 
 
 def _verified(plan: "Plan", wished: "Request", wanted: Wanted) -> int:
@@ -211,10 +229,12 @@ def _verified(plan: "Plan", wished: "Request", wanted: Wanted) -> int:
     report = _report(outcome, wished, plan, subject)
     _write(report, wanted)
     if wanted.plot is not None:
-        _draw(report, wanted.plot)
+        _draw(report, wanted.plot, wanted.quiet)
     stopped = failures([outcome])
     sys.stderr.writelines(f"archlint: {sentence}\n" for sentence in stopped)
     whole = replace(report, unused=heard.unused, stale=stale)
+    if wanted.require_proof and not wanted.quiet:
+        sys.stderr.writelines(f"archlint: {sentence}\n" for sentence in unproved(whole, [subject]))
     return 2 if stopped else exit_code(whole, [subject], require_proof=wanted.require_proof)
 
 
@@ -270,9 +290,12 @@ def _write(report: "Verified", wanted: Wanted) -> None:
                 text.write(verdicts.render(report, text.width_of(stream), wanted.verbose), stream)
 
 
-def _draw(report: "Verified", folder: Path) -> None:
+def _draw(report: "Verified", folder: Path, quiet: bool) -> None:
     from archlint.reports import curves
     from archlint.rules.template import plural
 
-    drawn = curves.draw(folder, report.verification.trials)
-    sys.stderr.write(f"{plural(len(drawn), 'picture')} in {folder}\n")
+    with _kept_if_filled(folder):
+        drawn = curves.draw(curves.folder(folder), report.verification.trials)
+    if not quiet:
+        said = f"{plural(len(drawn), 'picture')} in {folder}" if drawn else "no picture, as nothing was measured"
+        sys.stderr.write(f"{said}\n")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from math import log
 from typing import TYPE_CHECKING
 
-from archlint.lab.events import Began, Ended, Epoch, Event, Measured, Planned, Ran, TrialInfo
+from archlint.lab.events import Began, Ended, Epoch, Event, Measured, Planned, Ran, Request, TrialInfo
 from archlint.reports import Checked
 from archlint.reports.full import OUTCOMES
 from archlint.reports.text import Span, cells, joined, line, safe_text, width_of, write
@@ -34,12 +34,12 @@ _BAR = 24
 
 
 @contextmanager
-def watched(file: Checked, *, quiet: bool = False) -> "Iterator[Callable[[Event], None]]":
-    """Whom to tell of the trials of a file.
+def watched(file: Checked, request: Request, *, quiet: bool = False) -> "Iterator[Callable[[Event], None]]":
+    """Whom to tell of the trials of a file that were asked for.
 
     In a terminal there is a picture of what goes on, which leaves nothing behind but the plan.
     """
-    watch = Watch(file)
+    watch = Watch(file, request)
     if quiet:
         yield watch.hear
     elif not sys.stderr.isatty():
@@ -79,8 +79,8 @@ class Arm:
 class Watch:
     """What has happened so far, and a picture of it."""
 
-    def __init__(self, file: Checked) -> None:
-        self.file = file
+    def __init__(self, file: Checked, request: Request | None = None) -> None:
+        self.file, self.request = file, request
         self.draws = _can_draw()  # now: while the picture is live, standard error is rich's, which has no encoding
         self.began = time.monotonic()
         self.planned: Planned | None = None
@@ -92,7 +92,7 @@ class Watch:
 
     def plan(self, planned: Planned) -> "Iterator[Line]":
         """What will be tried."""
-        return plan(planned, self.file.path, len(self.file.findings), width_of(sys.stderr))
+        return plan(planned, self.file.path, len(self.file.findings), width_of(sys.stderr), self.request)
 
     def printed(self, event: Event) -> None:
         """Tells the plan, where a picture cannot be."""

@@ -48,8 +48,11 @@ def within_budget(trials: Sequence[Trial], bench: Bench, request: Request) -> li
     ends = perf_counter() + request.budget
     costed = [_costed(trial, bench, ends) for trial in trials]
     staff = staffed(costed, bench.engine, request)
+    left = _affordable(costed, staff, request)
+    if not any(work.apart for _, works in left for work in works):
+        staff = Staff()
     bench.processes = staff.processes
-    return _with_seeds(_affordable(costed, staff, request), staff, request)
+    return _with_seeds(left, staff, request)
 
 
 def staffed(costed: Sequence[Costed], engine: Engine | None, request: Request) -> Staff:
@@ -108,9 +111,21 @@ def _with_seeds(costed: Sequence[Costed], staff: Staff, request: Request) -> lis
     fewest = max(FEWEST_SEEDS, request.seeds[0])
     for most in range(max(fewest, request.most_seeds), fewest - 1, -1):
         trials = _at_most(costed, staff, most)
-        if staff.start + sum(trial.info.seconds for trial in trials) <= request.budget:
+        if _seconds(trials, staff) <= request.budget:
             break
-    return trials
+    if most >= request.most_seeds:
+        return trials
+    needed = _seconds(_at_most(costed, staff, request.most_seeds), staff)
+    note = f"the budget allows {most} of {request.most_seeds} seeds, one of {ceil(needed)} s would allow all"
+    return [replace(trial, assumed=(*trial.assumed, note)) if _is_cut(trial) else trial for trial in trials]
+
+
+def _seconds(trials: Sequence[Trial], staff: Staff) -> float:
+    return staff.start + sum(trial.info.seconds for trial in trials)
+
+
+def _is_cut(trial: Trial) -> bool:
+    return trial.reason is None and trial.info.level is Level.train
 
 
 def _at_most(costed: Sequence[Costed], staff: Staff, most: int) -> list[Trial]:

@@ -6,13 +6,15 @@ does not hold beside the others begins once more, with more seeds. At the end co
 p-values are by then corrected for each other; or, wherever it happens, `Failed`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
+from math import fsum
 from typing import Annotated
 
 import msgspec
 
 from archlint.evidence import Reading
+from archlint.lab.thresholds import END
 from archlint.lab.verdict import Verdict
 from archlint.rules.rule import Rule
 
@@ -149,7 +151,10 @@ class Epoch(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Ran(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """An arm has been trained to the end with one seed. Curves have a loss per epoch, None where it is not finite."""
+    """An arm has been trained to the end with one seed. Curves have a loss per epoch, None where it is not finite.
+
+    `end` and `rise` are of the run's own last epochs; two runs are compared by `common_ends`.
+    """
 
     number: int
     arm: str
@@ -180,6 +185,20 @@ class Failed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Nothing can be tried, or no more; one sentence says why."""
 
     sentence: str
+
+
+def common_ends(before: Sequence[float], after: Sequence[float]) -> tuple[float, float]:
+    """The ends of two curves over the epochs that both have: one that only overfits is cut short before the other.
+
+    Raises:
+        ValueError: a curve is empty.
+    """
+    epochs = min(len(before), len(after))
+    if not epochs:
+        raise ValueError("a curve without an epoch has no end")
+    last = max(1, round(END * epochs))
+    first, second = (fsum(curve[epochs - last : epochs]) / last for curve in (before, after))
+    return first, second
 
 
 Event = Planned | Began | Measured | Profiled | Epoch | Ran | Ended | Done | Failed

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
+from shlex import quote
 from tempfile import TemporaryDirectory
 from typing import IO
 
@@ -24,6 +25,7 @@ from archlint.errors import ArchlintError
 from archlint.evidence import Evidence
 from archlint.facts import build
 from archlint.lab.events import Backend, Done, Event, Failed, Request, Tell
+from archlint.lab.untried import told
 from archlint.readers import open_model
 from archlint.rules import Finding, Report, Rule, load, run
 
@@ -300,8 +302,11 @@ def _answer(request: Request, tell: Tell) -> None:
         data = load_data(Path(request.data), request.columns)
     with open_model(Path(request.path)) as model, closing(build(model, Evidence(None, request.weights, data))) as facts:
         report = run(request.rules, facts.connection, facts.absent)
-        if refusal := _refusal(report):
+        if refusal := _refusal(report, request.path):
             tell(Failed(sentence=refusal))
+            return
+        found = _claimed(request, report)
+        if told(model, found, request, data.name if data else None, tell):
             return
         began = time.perf_counter()
         from archlint.lab import samples
@@ -314,16 +319,18 @@ def _answer(request: Request, tell: Tell) -> None:
         _limit_memory()
         given = samples.load(Path(request.data), data, model, request.columns) if request.data and data else None
         with engine(request, starting) as workers:
-            prove(model, _claimed(request, report), given, request, tell, trained=facts.trained, engine=workers)
+            prove(model, found, given, request, tell, trained=facts.trained, engine=workers)
 
 
-def _refusal(report: Report) -> str | None:
-    """Why the file is not touched any further."""
+def _refusal(report: Report, path: str) -> str | None:
+    """Why the file is not touched any further, and how to learn more."""
     found = [finding for finding in report.findings if finding.code.startswith(SAFETY)]
     unjudged = [rule for rule in report.not_checked if rule.code.startswith(SAFETY) and not rule.needs]
-    if found:
-        return f"the lab does not touch this file: {found[0].name}: {found[0].message}"
-    return f"the lab does not touch this file: {unjudged[0].name} could not judge it" if unjudged else None
+    if not found and not unjudged:
+        return None
+    why = f"{found[0].name}: {found[0].message}" if found else f"{unjudged[0].name} could not judge it"
+    shown = f"archlint check --isolated --select {SAFETY} {quote(path)}"
+    return f"the lab does not touch this file: {why}; `{shown}` says all that speaks against it"
 
 
 def _claimed(request: Request, report: Report) -> list[tuple[Rule, Finding]]:

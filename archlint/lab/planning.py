@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from math import ceil, isfinite
+from math import ceil
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from archlint.errors import ArchlintError
 from archlint.facts.signal_rows import adaptive
-from archlint.graph import Layer, Model, Optimizer, Training
+from archlint.graph import Layer, Model, Training
 from archlint.lab.arms import Arm, Expected, Plan, Weights
 from archlint.lab.bench import Bench
 from archlint.lab.budget import undecided, within_budget
@@ -22,6 +22,7 @@ from archlint.lab.profiles import expected
 from archlint.lab.traced.looks import LOOKS
 from archlint.lab.traced.trials import Traces
 from archlint.lab.trial import AS_IT_IS, Trial
+from archlint.lab.untried import NO_DATA, NO_TRAINING, NOT_TRACES, trained_with
 from archlint.lab.verdict import Reason
 from archlint.remedies import RemedyError, apply
 from archlint.rules import Finding, Rule
@@ -35,13 +36,6 @@ STEPS = 1500
 
 EPOCHS = (20, 200)
 """The fewest and the most epochs that are chosen for those steps."""
-
-NOT_TRACES = (
-    "it takes gradients or training, and an ONNX file is the trace of a model; if Keras exported it, "
-    "verify the .h5 or .keras file that it was exported from"
-)
-NO_TRAINING = "only trained networks show it; ask for training with --level train"
-NO_DATA = "it takes training data; give it with --data"
 
 Finds = Sequence[tuple[Rule, Finding]]
 
@@ -223,8 +217,7 @@ class _Drafts:
     @cached_property
     def optimizer(self) -> str:
         """How the model is trained, in words."""
-        stated = self.model.training and self.model.training.optimizer
-        return _worded(stated) if stated else "Adam (assumed)"
+        return trained_with(self.model)
 
     def _assumed(self, trial: Trial, claim: Claim) -> tuple[str, ...]:
         notes = []
@@ -271,9 +264,3 @@ def _adapted(layer: Layer, stored: dict[str, Any]) -> Layer:
         return layer
     numbers = {name: np.ravel(stored[name].read()).tolist() for name in ("mean", "variance")}
     return replace(layer, args={**layer.args, **numbers})
-
-
-def _worded(optimizer: Optimizer) -> str:
-    name = optimizer.name.replace("_", " ")
-    rate = optimizer.learning_rate
-    return f"{name} at a learning rate of {rate:.3g}" if rate is not None and isfinite(rate) else name

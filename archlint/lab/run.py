@@ -98,7 +98,8 @@ class _Result:
         bench.begin(self.trial)
         bench.tell(Began(number=self.trial.info.number))
         try:
-            self.judged = self.trial.claim.judge(self.trial, bench)
+            self.judged = self.trial.claim.judge(self.trial, bench).settled()
+            self.reason = self.judged.reason
             self._tell_profiles()
         except ArchlintError as error:
             self.reason, self.failure = Reason.unbuildable, str(error)
@@ -108,7 +109,7 @@ class _Result:
             self.reason = Reason.unmeasurable
         self.seconds += perf_counter() - began
         if bench.cut and self.is_open():
-            self.reason = Reason.budget
+            self.reason = self.reason or Reason.budget
 
     def _tell_profiles(self) -> None:
         for arm in arms(self.trial):

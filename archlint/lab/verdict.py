@@ -5,8 +5,9 @@ hurt?) and the *remedy* (does the change help?). A part that a claim does not ha
 untested; the outcome follows from the others.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from math import expm1
 
 import msgspec
 
@@ -39,6 +40,7 @@ class Reason(StrEnum):
     training = "needs training"
     budget = "budget"
     seeds = "seeds"
+    epochs = "epochs"
     noisy = "noisy"
     unmeasurable = "cannot be measured"
     unbuildable = "cannot be built"
@@ -49,6 +51,7 @@ _WOULD_HELP = {
     Reason.training: "only trained networks show it; ask for training with --level train",
     Reason.budget: "the budget does not allow for three seeds of each arm",
     Reason.seeds: "more seeds are needed, of this or of the other claims that were tested with it",
+    Reason.epochs: "the validation loss was still falling; give more --epochs",
     Reason.noisy: "the runs differ more from each other than the arms do",
     Reason.unmeasurable: "what it goes by cannot be measured on this network, where it is no number",
     Reason.unbuildable: "the network cannot be built from this file",
@@ -58,7 +61,8 @@ _WOULD_HELP = {
 class Part(msgspec.Struct, frozen=True, kw_only=True):
     """One part of a claim: the answer, what was measured, and the value that decides.
 
-    `low` and `high` bound `value` with 95 %, where it is a mean over seeds.
+    `low` and `high` bound `value` with 95 %, where it is a mean over seeds, as a share. `seeds` is of how many seeds
+    `value` is the share, where they were counted.
     """
 
     answer: Answer = Answer.untested
@@ -67,12 +71,26 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     low: float | None = None
     high: float | None = None
     threshold: float | None = None
+    seeds: int | None = None
+
+    def amount(self) -> str:
+        """What was measured: `5 of 5 seeds`, `+9.8% [-1.2%, +22.0%]`, `0.0017`; empty if nothing was."""
+        if self.value is None:
+            return ""
+        if self.seeds is not None:
+            return f"{round(self.value * self.seeds)} of {_seeds(self.seeds)}"
+        if self.low is None or self.high is None:
+            return f"{self.value:.3g}"
+        return _bounded(self.value, self.low, self.high)
+
+    def __str__(self) -> str:
+        return f"{self.metric} {'in ' if self.seeds is not None else ''}{self.amount()}"
 
 
 class Effect(msgspec.Struct, frozen=True, kw_only=True):
     """How much lower the loss with the remedy is, as a share (0.14: without it the loss is 14 % higher).
 
-    `p` is corrected for the number of claims that were tested together.
+    `p` is corrected for the number of claims that were tested together. `differences` are those of the single seeds.
     """
 
     metric: str
@@ -81,16 +99,19 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     high: float
     seeds: int
     p: float
+    differences: tuple[float, ...] = ()
 
     @classmethod
-    def of(cls, metric: str, found: Interval, p: float | None = None) -> "Effect":
-        """From an interval of log-ratios."""
+    def of(cls, metric: str, found: Interval, samples: Sequence[float] = ()) -> "Effect":
+        """From an interval of log-ratios, and these."""
         low, high = found.bounds
-        corrected = found.p if p is None else p
-        return cls(metric=metric, mean=found.effect, low=low, high=high, seeds=found.k, p=corrected)
+        differences = tuple(map(expm1, samples))
+        return cls(
+            metric=metric, mean=found.effect, low=low, high=high, seeds=found.k, p=found.p, differences=differences
+        )
 
     def __str__(self) -> str:
-        return f"{self.metric} {self.mean:+.1%} [{self.low:+.1%}, {self.high:+.1%}]"
+        return f"{self.metric} {_bounded(self.mean, self.low, self.high)}"
 
 
 class Scope(msgspec.Struct, frozen=True, kw_only=True):
@@ -166,7 +187,7 @@ def _sentence(verdict: Verdict) -> str:
     where = f" for {verdict.layer}" if verdict.layer else ""
     claim, remedy = f"{verdict.claim}{where}", verdict.remedy_name or "the remedy"
     found = "; ".join(map(str, verdict.effects)) or _measured(verdict)
-    scope = f"{verdict.scope} and {verdict.seeds} {'seed' if verdict.seeds == 1 else 'seeds'}"
+    scope = f"{verdict.scope} and {_seeds(verdict.seeds)}"
     match verdict.outcome:
         case Outcome.confirmed:
             helps = f", and {remedy} helps" if verdict.remedy.answer is Answer.yes else ""
@@ -174,14 +195,48 @@ def _sentence(verdict: Verdict) -> str:
         case Outcome.mechanism_only:
             text = f"{claim}: what it describes happens, but does no harm, {scope}"
         case Outcome.remedy_refuted:
-            text = f"{claim}: what it describes happens, but {remedy} does not help, {scope}"
+            text = f"{claim}: {_happens(verdict)}, but {remedy} does not help, {scope}"
         case Outcome.refuted:
             text = f"{claim} is refuted, {scope}"
+        case Outcome.inconclusive if _only_remedy_is_open(verdict):
+            happens = f"{claim}: {_happens(verdict)}, {scope}{_shown(verdict)}"
+            text = f"{happens}; whether {remedy} helps is undecided: {_why(verdict)}"
         case Outcome.inconclusive:
-            text = f"{claim} is undecided: {_WOULD_HELP[verdict.reason or Reason.noisy]}"
+            text = f"{claim} is undecided: {_why(verdict)}"
     return ". ".join(part for part in (f"{text}: {found}" if found else text, verdict.note) if part)
+
+
+def _only_remedy_is_open(verdict: Verdict) -> bool:
+    """Whether the rest is shown, and still is once it is corrected for other claims."""
+    rest = (verdict.mechanism.answer, verdict.symptom.answer)
+    shown = Answer.yes in rest and not {Answer.no, Answer.unclear} & set(rest)
+    return shown and verdict.remedy.answer is Answer.unclear and verdict.reason is not Reason.seeds
+
+
+def _happens(verdict: Verdict) -> str:
+    return f"{'what' if verdict.mechanism.answer is Answer.yes else 'the harm'} it describes happens"
+
+
+def _shown(verdict: Verdict) -> str:
+    """What was measured of what happens, if the effects of the remedy do not say it."""
+    first = verdict.mechanism if verdict.symptom.answer is Answer.untested else verdict.symptom
+    return f": {first}" if verdict.effects and first.metric and first.value is not None else ""
+
+
+def _why(verdict: Verdict) -> str:
+    if verdict.reason is Reason.noisy and not verdict.effects:  # no arms were compared
+        return "the seeds do not agree"
+    return _WOULD_HELP[verdict.reason or Reason.noisy]
 
 
 def _measured(verdict: Verdict) -> str:
     parts = (verdict.symptom, verdict.mechanism, verdict.remedy)
-    return "; ".join(f"{part.metric} {part.value:.3g}" for part in parts if part.metric and part.value is not None)
+    return "; ".join(str(part) for part in parts if part.metric and part.value is not None)
+
+
+def _bounded(value: float, low: float, high: float) -> str:
+    return f"{value:+.1%} [{low:+.1%}, {high:+.1%}]"
+
+
+def _seeds(number: int) -> str:
+    return f"{number} {'seed' if number == 1 else 'seeds'}"

@@ -11,7 +11,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from archlint.errors import UsageError
-from archlint.lab.events import Ran
+from archlint.lab.events import Ran, common_ends
 from archlint.lab.verdict import Effect, Part, Verdict
 from archlint.reports.panels import LOOKS, Look, clean
 from archlint.reports.strengths import strengths
@@ -21,6 +21,7 @@ from archlint.reports.verdicts import Attempt, outcome, share
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 _WORTH = 0.02
 """Half of the zone in which a difference is not worth a change; that of `archlint.lab.thresholds.EFFECT`."""
@@ -28,11 +29,13 @@ _WORTH = 0.02
 _LOGARITHMIC = 20.0
 """Largest loss over the smallest, from which on the scale is logarithmic."""
 
-_LOSSES: Mapping[str, Callable[[Ran], float | None]] = {
-    "best validation loss": lambda ran: ran.best,
-    "final validation loss": lambda ran: ran.end,
+_Losses = tuple[float | None, ...]
+
+_LOSSES: Mapping[str, Callable[[_Losses, _Losses], tuple[float, float]]] = {
+    "best validation loss": lambda before, after: (min(_known(before)), min(_known(after))),
+    "final validation loss": lambda before, after: common_ends(_known(before), _known(after)),
 }
-"""What an effect compares, of one run."""
+"""What an effect compares, of the validation losses of two runs that are finite."""
 
 _EFFECT = "#555555"
 
@@ -47,6 +50,12 @@ _ARM_NAME = 30
 
 _TITLE_LINES = 0.44
 """Inches that the title takes with the line below it."""
+
+_TITLE_LAYER = 60
+"""Letters of a layer's name that fit into a title; its end tells it from the others of its block."""
+
+_MARGIN = 0.01
+"""Share of a picture's width that is left free beside its title."""
 
 
 def needed() -> None:
@@ -111,14 +120,28 @@ def _figure(trial: Attempt) -> "Figure | None":
 
 
 def _titled(figure: "Figure", trial: Attempt, verdict: Verdict) -> None:
-    where = f" at {safe_text(trial.info.layer)}" if trial.info.layer else ""
+    where = f" at {_end_of(safe_text(trial.info.layer))}" if trial.info.layer else ""
     title = f"{trial.info.rule}{where}: {outcome(verdict)}"
     # the empty line makes room for the scope, which is smaller than a title can have it
-    figure.suptitle(f"{title}\n", x=0.01, ha="left", fontsize=12, fontweight="bold", parse_math=False)
+    bold = figure.suptitle(f"{title}\n", x=_MARGIN, ha="left", fontsize=12, fontweight="bold", parse_math=False)
     seeds = f"{verdict.seeds} {'seed' if verdict.seeds == 1 else 'seeds'}"
     scope = f"{safe_text(str(verdict.scope))}, {seeds}"
     below = 1 - _TITLE_LINES / figure.get_figheight()
-    figure.text(0.01, below, scope, va="bottom", fontsize=8.5, color="0.4", parse_math=False)
+    grey = figure.text(_MARGIN, below, scope, va="bottom", fontsize=8.5, color="0.4", parse_math=False)
+    for text in (bold, grey):
+        _fit(figure, text)
+
+
+def _end_of(name: str) -> str:
+    return name if len(name) <= _TITLE_LAYER else f"…{name[1 - _TITLE_LAYER :]}"
+
+
+def _fit(figure: "Figure", text: "Text") -> None:
+    """Smaller letters, where a line would run out of the picture."""
+    room = (1 - 2 * _MARGIN) * figure.bbox.width
+    wide = text.get_window_extent().width
+    if wide > room:
+        text.set_fontsize(float(text.get_fontsize()) * room / wide)
 
 
 # Trials that were trained
@@ -209,13 +232,17 @@ def _losses_axis(train: "Axes", val: "Axes", runs: Sequence[Ran]) -> None:
 
 def _paired(trial: Attempt, metric: str) -> list[float]:
     """How much higher the loss of the first arm is than that of the second with the same seed, as shares."""
-    value = _LOSSES.get(metric)
+    losses = _LOSSES.get(metric)
     both = list(_arms(trial).values())[:2]
-    if value is None or len(both) < 2:
+    if losses is None or len(both) < 2:
         return []
-    first, second = ({ran.seed: value(ran) for ran in runs} for runs in both)
-    pairs = [(first[seed], second.get(seed)) for seed in sorted(first)]
-    return [before / after - 1 for before, after in pairs if before is not None and after]
+    first, second = ({ran.seed: ran.val for ran in runs if ran.finite and ran.val} for runs in both)
+    pairs = [losses(first[seed], second[seed]) for seed in sorted(first.keys() & second.keys())]
+    return [before / after - 1 for before, after in pairs if min(before, after) > 0]
+
+
+def _known(losses: _Losses) -> list[float]:
+    return [loss for loss in losses if loss is not None]
 
 
 def _effects(axes: "Axes", seen: Sequence[tuple[Effect, Sequence[float]]], before: str, after: str) -> None:
@@ -307,9 +334,7 @@ def _probe(trial: Attempt, verdict: Verdict) -> "Figure":
     for row, (look, (_, part)) in enumerate(zip(LOOKS, parts, strict=False)):
         assert part.value is not None
         axes.plot(part.value, row, look.mark, color=look.colour, ms=9)
-        axes.annotate(
-            f"{part.value:.3g}", (part.value, row), (0, 8), textcoords="offset points", ha="center", fontsize=9
-        )
+        axes.annotate(part.amount(), (part.value, row), (0, 8), textcoords="offset points", ha="center", fontsize=9)
     threshold = parts[0][1].threshold
     if threshold is not None:
         axes.axvline(threshold, color="0.4", lw=1.2, ls="--")
@@ -333,4 +358,6 @@ def _probe_axis(axes: "Axes", parts: Sequence[tuple[str, Part]], threshold: floa
         axes.set_xlim(low - 0.05 * (high - low), high + 0.15 * (high - low or 1))
     axes.set_yticks(range(len(parts)), [safe_text(arm) for arm, _ in parts], parse_math=False)
     axes.set_ylim(len(parts) - 0.4, -0.8)
-    axes.set_xlabel(safe_text(parts[0][1].metric or ""), parse_math=False)
+    first = parts[0][1]
+    counted = ": share of the seeds" if first.seeds is not None else ""
+    axes.set_xlabel(f"{safe_text(first.metric or '')}{counted}", parse_math=False)

@@ -29,6 +29,7 @@ from archlint.reports.wording import (
     stale_entry,
     tried,
     unused_entry,
+    was_tried,
 )
 from archlint.rules.finding import Finding, NotChecked
 from archlint.rules.template import plural
@@ -106,7 +107,7 @@ def _block(block: Sequence[Finding], width: int, verbose: bool) -> Iterator[Line
     yield from _labelled("at", at(layers(block), verbose), width, "bold")
     yield from _labelled("", message(block), width)
     if proof := found_out(block):
-        yield from _labelled("tried", proof, width)
+        yield from _labelled("tried" if first.verdict and was_tried(first.verdict) else "open", proof, width)
     yield from _labelled("fix", safe_text(first.advice), width)
     if first.fix:
         yield from _labelled("", safe_text(first.fix), width, "green")

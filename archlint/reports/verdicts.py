@@ -16,13 +16,15 @@ from typing import NamedTuple
 
 import msgspec
 
-from archlint.lab.events import Level, Measured, Planned, Profiled, Ran, TrialInfo
+from archlint.lab.events import Level, Measured, Planned, Profiled, Ran, Request, TrialInfo
 from archlint.lab.verdict import Answer, Effect, Outcome, Part, Verdict
 from archlint.reports import contract
 from archlint.reports.full import OUTCOMES, STYLES
 from archlint.reports.markdown import code, prose
 from archlint.reports.text import Line, Span, cells, line, safe_text, wrapped
-from archlint.reports.wording import about, at, counted, listed, sentence
+from archlint.reports.wording import about, at, counted, listed, reasons, sentence
+from archlint.reports.wording import conclusion as checked
+from archlint.rules.finding import Finding
 from archlint.rules.template import plural
 
 _HEAD = (("verdict", 14), ("mechanism", 9), ("symptom", 7), ("remedy", 7), ("effect", 20), ("seeds", 5), ("time", 6))
@@ -69,11 +71,12 @@ class Verified(contract.Report, frozen=True, kw_only=True, omit_defaults=True):
 # The plan
 
 
-def plan(planned: Planned, path: str, findings: int, width: int) -> Iterator[Line]:
+def plan(planned: Planned, path: str, findings: int, width: int, asked: Request | None = None) -> Iterator[Line]:
     """What will be tried, and how long that takes; said before it begins.
 
     Args:
         findings: how many the file has, those without a claim included.
+        asked: what was asked for, to tell where the plan falls short of it.
     """
     todo = [info for info in planned.trials if info.why is None]
     time = f" within about {duration(max(1.0, planned.seconds))}" if todo else ""
@@ -81,9 +84,12 @@ def plan(planned: Planned, path: str, findings: int, width: int) -> Iterator[Lin
     will = f"{len(todo):,} of {plural(findings, 'finding')} will be tried{time}{staff}"
     yield from wrapped(f"{safe_text(path)}: {will}", "", width, "bold")
     for group in _alike(todo):
-        yield from _bullet(_planned(group), width)
+        yield from _bullet(_planned(group, asked), width)
     for group in _alike([info for info in planned.trials if info.why is not None]):
         yield from _bullet(f"not tried: {_named(group)}: {sentence(group[0].why or '')}", width, "dim")
+    if asked and asked.backend and not planned.backend:
+        none = "only whole trainings go to other processes, and there is none"
+        yield from _bullet(f"--backend {asked.backend.value} has no effect: {none}", width, "dim")
     if planned.assumed:
         yield from _hanging("  assumed  ", "; ".join(map(safe_text, planned.assumed)), width, "dim")
     yield ()
@@ -107,17 +113,24 @@ def _named(group: Sequence[TrialInfo]) -> str:
     return f"{group[0].rule} at {at(layers)}"
 
 
-def _planned(group: Sequence[TrialInfo]) -> str:
+def _planned(group: Sequence[TrialInfo], asked: Request | None) -> str:
     info, seconds = group[0], sum(info.seconds for info in group)
-    does = "trains" if info.level is Level.train else "measures"
-    return f"{_named(group)}: {does} {' and '.join(info.arms)}, {_length(info)}; about {duration(max(1.0, seconds))}"
+    does, time = "trains" if info.level is Level.train else "measures", duration(max(1.0, seconds))
+    return f"{_named(group)}: {does} {' and '.join(info.arms)}, {_length(info, asked)}; about {time}"
 
 
-def _length(info: TrialInfo) -> str:
-    seeds = f"up to {plural(info.seeds, 'seed')}" if info.level is Level.train else plural(info.seeds, "draw")
+def _length(info: TrialInfo, asked: Request | None) -> str:
+    seeds = _seeds(info, asked) if info.level is Level.train else plural(info.seeds, "draw")
     if info.epochs:
         return f"{plural(info.epochs, 'epoch')} each, {seeds}"
     return f"{plural(info.steps, 'step')} each, {seeds}" if info.steps else seeds
+
+
+def _seeds(info: TrialInfo, asked: Request | None) -> str:
+    """How many at most, and of how many where the budget allows for fewer than were asked for."""
+    if asked and info.seeds < asked.most_seeds:
+        return f"up to {info.seeds} of {asked.most_seeds} seeds"
+    return f"up to {plural(info.seeds, 'seed')}"
 
 
 def duration(seconds: float) -> str:
@@ -136,11 +149,14 @@ def render(report: Verified, width: int, verbose: bool = False) -> Iterator[Line
     yield line(Span(safe_text(file.path), "bold underline"), Span(f"  {about(file)}", "dim"))
     yield ()
     trials = [trial for trial in report.verification.trials if trial.verdict is not None]
-    if trials and width >= _WIDE:
+    if tried(report.verification) and width >= _WIDE:
         yield line(Span(_row([name for name, _ in _HEAD]), "dim"))
+    counts_as = {_key(finding): finding for finding in file.findings if finding.verdict}
     for group in groups(trials):
+        found = [finding for trial in group if (finding := counts_as.get(_key_of(trial)))]
         yield ()
-        yield from _verdict(group, width, verbose)
+        yield (*_severity(found), *_where(group, verbose))
+        yield from _verdict(group, width)
     yield from [()] if trials else []
     yield from _closing(report, width)
 
@@ -156,10 +172,29 @@ def groups(trials: Sequence[Attempt]) -> list[list[Attempt]]:
     return list(found.values())
 
 
-def _verdict(group: Sequence[Attempt], width: int, verbose: bool) -> Iterator[Line]:
-    info, cells_of = group[0].info, Cells.of(group)
+def _key(finding: Finding) -> tuple[str, str | None, str]:
+    """A rule may fire twice at a layer."""
+    return finding.code, finding.layer, finding.verdict.sentence if finding.verdict else ""
+
+
+def _key_of(trial: Attempt) -> tuple[str, str | None, str]:
+    return trial.info.code, trial.info.layer, trial.verdict.sentence if trial.verdict else ""
+
+
+def _severity(found: Sequence[Finding]) -> Line:
+    """What findings of one rule count as after all."""
+    severities = dict.fromkeys(finding.severity for finding in found)
+    return tuple(Span(f"{severity}  ", STYLES[severity]) for severity in severities)
+
+
+def _where(group: Sequence[Attempt], verbose: bool) -> Line:
+    info = group[0].info
     layers = [safe_text(trial.info.layer) for trial in group if trial.info.layer is not None]
-    yield line(Span(info.rule, "bold"), Span(f"  {info.code}  ", "dim"), Span(f"at {at(layers, verbose)}"))
+    return line(Span(info.rule, "bold"), Span(f"  {info.code}  ", "dim"), Span(f"at {at(layers, verbose)}"))
+
+
+def _verdict(group: Sequence[Attempt], width: int) -> Iterator[Line]:
+    info, cells_of = group[0].info, Cells.of(group)
     head = Span(f"{cells_of.verdict:<{_HEAD[0][1]}}{_GAP}", OUTCOMES[cells_of.verdict])
     said = said_of(group)
     if info.why is not None:  # there are no numbers to show
@@ -228,6 +263,10 @@ def effect(verdict: Verdict) -> str:
     part = next(parts, None)
     if part is None or part.value is None:
         return "–"
+    if part.seeds is not None:
+        return part.amount()
+    if part.low is not None and part.high is not None:
+        return f"{share(part.value)} [{share(part.low)}, {share(part.high)}]"
     limit = "" if part.threshold is None else f", limit {part.threshold:.2g}"
     return f"{part.value:.2g}{limit}"
 
@@ -243,7 +282,7 @@ def _interval(seen: Effect) -> str:
 def share(value: float) -> str:
     """`+7.5%`, `+38%`, and `×31` where per cent no longer say much."""
     if not isfinite(value) or value >= 10:
-        return f"×{1 + value:.2g}"
+        return f"×{1 + value:,.0f}" if value < 1e6 else f"×{1 + value:.0e}"
     return f"{value:+.1%}" if abs(value) < 0.0995 else f"{value:+.0%}"
 
 
@@ -265,20 +304,38 @@ def _closing(report: Verified, width: int) -> Iterator[Line]:
         text = f"{plural(claimless, 'finding')} {make} that can be put to the test; archlint check names them"
         yield from _hanging("not tried: ", text, width, "dim")
     yield line(conclusion(lab))
+    if not tried(lab):  # all that was done is what check does
+        yield from _checked(report, width)
+        return
     counts = report.summary
     found = [Span(text, STYLES[severity]) for severity, text in counted(counts.errors, counts.warnings, counts.advice)]
     separated = [part for span in found for part in (Span(", "), span)][1:]
     yield line("after that: ", *(separated or [Span("nothing found", "bold green")]))
 
 
+def _checked(report: Verified, width: int) -> Iterator[Line]:
+    """What was checked, and what was not, in the words of `check`."""
+    for why, rules, _ in reasons(report.files, data=True):
+        yield from _hanging("not checked: ", f"{plural(len(rules), 'rule')}: {safe_text(why)}", width, "dim")
+    yield from wrapped(checked(report), "", width)
+
+
+def tried(lab: Verification) -> list[Verdict]:
+    """The verdicts of what was put to the test, decided or not."""
+    return [trial.verdict for trial in lab.trials if trial.verdict is not None and trial.info.why is None]
+
+
 def conclusion(lab: Verification) -> str:
-    """How many were tried, and how that ended."""
-    verdicts = [trial.verdict for trial in lab.trials if trial.verdict is not None]
+    """How many claims were tried, how that ended, and how many were not."""
+    verdicts = tried(lab)
+    untried = sum(trial.info.why is not None for trial in lab.trials)
+    left = f"{plural(untried, 'claim')} not tried" if untried else ""
     if not verdicts:
-        return "nothing was tried"
+        return left or "nothing was tried"
     counts = Counter(map(outcome, verdicts))
     ended = ", ".join(f"{counts[name]:,} {name}" for name in OUTCOMES if counts[name])
-    return f"{plural(len(verdicts), 'claim')} in {duration(lab.seconds)}: {ended}"
+    said = f"{plural(len(verdicts), 'claim')} in {duration(lab.seconds)}: {ended}"
+    return "; ".join(filter(None, (said, left)))
 
 
 def _bullet(text: str, width: int, style: str = "") -> Iterator[Line]:
@@ -313,7 +370,8 @@ def markdown(report: Verified) -> Iterator[str]:
     if lab.assumed:
         yield f"\nAssumed: {prose('; '.join(lab.assumed))}.\n"
     found = counted(report.summary.errors, report.summary.warnings, report.summary.advice)
-    yield f"\nAfter that: {', '.join(text for _, text in found) or 'nothing found'}.\n"
+    after = f"After that: {', '.join(text for _, text in found) or 'nothing found'}"
+    yield f"\n{after if tried(lab) else prose(checked(report))}.\n"
 
 
 def _markdown_row(group: Sequence[Attempt]) -> str:

@@ -8,7 +8,7 @@ from typing import NamedTuple, get_args
 from archlint.evidence import NO_DATA
 from archlint.reports.contract import Checked, Report, Stale, Summary, Suppressed, Unused
 from archlint.reports.text import escaped, safe_text
-from archlint.rules.finding import Finding, NotChecked, Outcome
+from archlint.rules.finding import Finding, NotChecked, Outcome, Proof
 from archlint.rules.rule import SEVERITIES, Severity
 from archlint.rules.template import plural
 
@@ -78,13 +78,18 @@ def sentence(said: str) -> str:
 
 
 def tried(report: Report) -> str | None:
-    """`3 findings: 1 confirmed, 2 undecided`, of those that were put to the test; None if none was."""
+    """`3 findings: 1 confirmed, 2 undecided; 13 not tried`, of those with a claim; None if there is none."""
     verdicts = [finding.verdict for file in report.files for finding in file.findings if finding.verdict]
-    if not verdicts:
-        return None
-    counts = Counter(one.outcome for one in verdicts)
-    ended = [f"{counts[end]:,} {_SAID.get(end, end)}" for end in _ENDS if counts[end]]
-    return f"{plural(len(verdicts), 'finding')}: {', '.join(ended)}"
+    counts = Counter(one.outcome for one in verdicts if was_tried(one))
+    left = len(verdicts) - counts.total()
+    ended = ", ".join(f"{counts[end]:,} {_SAID.get(end, end)}" for end in _ENDS if counts[end])
+    said = f"{plural(counts.total(), 'finding')}: {ended}" if ended else ""
+    return "; ".join(filter(None, (said, f"{left:,} not tried" if left else ""))) or None
+
+
+def was_tried(proof: Proof) -> bool:
+    """Whether something was measured or trained for it; else it says why not."""
+    return proof.seeds > 0
 
 
 def about(file: Checked) -> str:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isnan
 from typing import ClassVar, NamedTuple
 
@@ -10,7 +10,7 @@ from archlint.lab.arms import Arm, Plan
 from archlint.lab.bench import Bench
 from archlint.lab.statistics import Decision
 from archlint.lab.trial import Trial
-from archlint.lab.verdict import Answer, Effect, Part
+from archlint.lab.verdict import Answer, Effect, Part, Reason
 
 ANSWERS: Mapping[Decision, Answer] = {
     Decision.confirmed: Answer.yes,
@@ -38,7 +38,7 @@ class Judged:
 
     `tests` are the p-values of the parts that an interval decides, by the part's name. `epochs` and `steps` say how
     long was trained; both None: what was measured needs no training. `stored`: it was measured with the weights in the
-    file.
+    file. With a `reason` it is undecided, whatever the parts say.
     """
 
     mechanism: Part = field(default_factory=Part)
@@ -52,6 +52,11 @@ class Judged:
     numbers: Mapping[str, float] = field(default_factory=dict)
     tests: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    reason: Reason | None = None
+
+    def settled(self) -> "Judged":
+        """Without a remedy for what does not happen."""
+        return replace(self, remedy=Part()) if self.mechanism.answer is Answer.no else self
 
 
 class Claim(ABC):

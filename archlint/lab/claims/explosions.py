@@ -14,7 +14,7 @@ from archlint.lab.thresholds import COUNTED, FAILING, LOSS_RATIO, RECURRENT_STEP
 from archlint.lab.trial import Trial
 from archlint.lab.verdict import Answer, Part
 
-METRIC = "share of the seeds whose loss explodes"
+METRIC = "the loss explodes"
 
 
 class _Explosion(Claim):
@@ -32,12 +32,12 @@ class _Explosion(Claim):
         """Counts seeds; there is no mean of what is infinite."""
         ratios = self._ratios(as_it_is(trial), trial, bench)
         failed = [_explodes(ratio) for ratio in ratios]
-        symptom = Part(answer=ANSWERS[count(failed)], metric=METRIC, value=_share(failed), threshold=FAILING)
+        symptom = _counted(ANSWERS[count(failed)], METRIC, failed, FAILING)
         numbers = {"highest loss over the first": median(ratios), "exploded": float(sum(failed))}
         remedy = Part()
         if trial.after is not None and symptom.answer is Answer.yes:
             after = [_explodes(ratio) for ratio in self._ratios(trial.after, trial, bench)]
-            remedy = Part(answer=_mended(after), metric=f"{METRIC} with the change", value=_share(after), threshold=0.0)
+            remedy = _counted(_mended(after), f"{METRIC} with the change", after, 0.0)
             numbers["exploded with the change"] = float(sum(after))
         return Judged(symptom=symptom, remedy=remedy, seeds=len(failed), steps=self.steps, numbers=numbers)
 
@@ -65,6 +65,10 @@ class Explodes(_Explosion):
 
 def _explodes(ratio: float) -> bool:
     return not isfinite(ratio) or ratio > LOSS_RATIO
+
+
+def _counted(found: Answer, metric: str, failed: list[bool], threshold: float) -> Part:
+    return Part(answer=found, metric=metric, value=_share(failed), threshold=threshold, seeds=len(failed))
 
 
 def _share(failed: list[bool]) -> float:

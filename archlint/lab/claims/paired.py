@@ -1,12 +1,13 @@
 """Two arms trained with the same seeds, until their difference is decided."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from math import isfinite, log
+from dataclasses import dataclass, field
+from math import inf, isfinite, log
 
 from archlint.lab.arms import Arm, Curves, Plan
 from archlint.lab.bench import Bench
 from archlint.lab.claims.base import ANSWERS, Work, arms, as_it_is, plan_of
+from archlint.lab.events import common_ends
 from archlint.lab.statistics import Decision, Interval, count, decide, interval
 from archlint.lab.thresholds import COUNTED, EFFECT, FEWEST_SEEDS, PROFILED_DRAWS
 from archlint.lab.trial import Trial
@@ -43,7 +44,7 @@ class Compared:
         """Count in one more seed."""
         self.failed.append(not before.finite)
         self.failed_after.append(not after.finite)
-        ends = _common_ends(before, after)
+        ends = common_ends(before.val, after.val) if before.finite and after.finite else (inf, inf)
         losses = (before.best, after.best, *ends)
         self.no_ratio |= min(losses) <= 0
         if all(isfinite(loss) and loss > 0 for loss in losses):
@@ -62,7 +63,7 @@ class Compared:
         """The differences with their intervals, as far as there are some."""
         if len(self.best) < 2:
             return ()
-        return Effect.of(BEST, interval(self.best)), Effect.of(END, interval(self.end))
+        return Effect.of(BEST, interval(self.best), self.best), Effect.of(END, interval(self.end), self.end)
 
     def notes(self) -> tuple[str, ...]:
         """What a person should know besides."""
@@ -73,7 +74,7 @@ class Compared:
             return (f"The loss was not finite in {lost} of {self.seeds} seeds, with the change in {lost_after}",)
         ends = self.seeds > 1 and interval(self.end, self.level)
         lower = ends and ends.low > 0 and ends.effect >= EFFECT
-        return (EARLY_STOPPING,) if lower and self.decision() is not Decision.confirmed else ()
+        return (EARLY_STOPPING,) if lower and self.decision() is Decision.refuted else ()
 
     def part(self) -> Part:
         """As an answer to "is the loss lower with the change?"."""
@@ -86,13 +87,6 @@ class Compared:
         """The p-value of this part, if an interval decides it."""
         counted = any(self.failed) or any(self.failed_after) or len(self.best) < 2
         return {} if counted else {part: interval(self.best).p}
-
-
-def _common_ends(before: Curves, after: Curves) -> tuple[float, float]:
-    """The ends of both curves over the epochs that both have: one that only overfits is cut short before the other."""
-    epochs = min(len(before.val), len(after.val))
-    first, second = (replace(curves, val=curves.val[:epochs]).end for curves in (before, after))
-    return first, second
 
 
 def of_interval(found: Answer, metric: str, seen: Interval, threshold: float) -> Part:

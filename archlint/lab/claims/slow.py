@@ -75,7 +75,7 @@ def _trained(trial: Trial, bench: Bench, found: Judged) -> Judged:
         mechanism=found.mechanism,
         symptom=part,
         remedy=part if part.answer is Answer.yes else found.remedy,
-        effects=(Effect.of(AREA, seen),),
+        effects=(Effect.of(AREA, seen, areas.ratios),),
         seeds=areas.seeds,
         steps=SLOW_STEPS,
         numbers=found.numbers,
