@@ -14,13 +14,14 @@ from archlint.lab.budget import USED_UP
 from archlint.lab.claims import Judged
 from archlint.lab.claims.base import arms
 from archlint.lab.engines import Engine
-from archlint.lab.events import Began, Done, Ended, Planned, Request, Tell, TrialInfo
+from archlint.lab.events import Began, Done, Ended, Planned, Request, Tell
 from archlint.lab.planning import Finds, plan
 from archlint.lab.runs import brief
 from archlint.lab.samples import Samples
 from archlint.lab.statistics import holm
 from archlint.lab.thresholds import LEVEL
 from archlint.lab.trial import Trial
+from archlint.lab.untried import undecided
 from archlint.lab.verdict import Answer, Effect, Reason, Scope, Verdict
 
 
@@ -161,7 +162,7 @@ class _Result:
             assumed=tuple(dict.fromkeys((*trial.assumed, *self._bench.assumed(trial)))),
             note=". ".join(note for note in notes if note) or None,
         ).concluded()
-        return replace(verdict, sentence=_undecided(info, why)) if why else verdict
+        return replace(verdict, sentence=undecided(info, why)) if why else verdict
 
     def _effects(self) -> tuple[Effect, ...]:
         return tuple(replace(effect, p=min(1.0, effect.p * self.factor)) for effect in self.judged.effects)
@@ -171,11 +172,6 @@ def _is_unmeasured(judged: Judged) -> bool:
     """Whether a part is unclear because what it goes by is no number."""
     parts = (judged.mechanism, judged.symptom, judged.remedy)
     return any(part.answer is Answer.unclear and part.value is not None and isnan(part.value) for part in parts)
-
-
-def _undecided(info: TrialInfo, why: str) -> str:
-    """The sentence for a trial that was not run, or broke off."""
-    return f"{info.claim}{f' for {info.layer}' if info.layer else ''} is undecided: {why}"
 
 
 def _correct(results: Sequence[_Result], bench: Bench) -> None:

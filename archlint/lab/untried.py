@@ -89,7 +89,11 @@ def _info(number: int, rule: Rule, finding: Finding, why: str) -> TrialInfo:
     )
 
 
+def undecided(info: TrialInfo, why: str | None) -> str:
+    """The sentence for a trial that was not run, or broke off."""
+    return f"{info.claim}{f' for {info.layer}' if info.layer else ''} is undecided: {why}"
+
+
 def _verdict(info: TrialInfo, reason: Reason, scope: Scope) -> Verdict:
-    where = f" for {info.layer}" if info.layer else ""
     verdict = Verdict(rule=info.code, claim=info.claim, layer=info.layer, scope=scope, reason=reason).concluded()
-    return replace(verdict, sentence=f"{info.claim}{where} is undecided: {info.why}")
+    return replace(verdict, sentence=undecided(info, info.why))
