@@ -215,6 +215,15 @@ def test_an_h5_file_cut_anywhere_is_never_clean_by_accident(tmp_path):
             assert [layer.name for layer in read(path).layers] == ["input", "d"]
 
 
+def test_without_the_checks_of_python_no_hdf5_is_read(tmp_path):
+    """pyfive's are assertions: with `-O` it reads damaged files as if they were whole."""
+    path = write_h5(tmp_path / "m.h5", sequential(entry("Dense", units=1, batch_input_shape=[None, 4])))
+    for options, code in ([], 0), (["-O"], 2):
+        command = [sys.executable, *options, "-m", "archlint", "check", path]
+        ran = subprocess.run(command, capture_output=True, text=True)
+        assert (ran.returncode, "do without that" in " ".join(ran.stdout.split())) == (code, bool(options))
+
+
 def test_an_archive_cut_anywhere_is_refused(tmp_path):
     whole = write_keras(tmp_path / "whole.keras", GOOD).read_bytes()
     path = tmp_path / "cut.keras"

@@ -82,3 +82,9 @@ def test_a_fault_is_told_with_the_number_of_its_mutant(how: str, said: str) -> N
     found = list(faults(Failing(how), "onnx", range(10, 20), judged=1))
     assert [fault.number for fault in found] == [12, 15, 18]
     assert all(said in fault.story for fault in found)
+
+
+def test_a_mutant_that_cannot_be_made_is_told_with_the_reason() -> None:
+    found = list(faults(Failing("raises"), "h6", range(2), judged=1))
+    assert [fault.number for fault in found] == [0, 1]
+    assert all("KeyError: 'h6'" in fault.story for fault in found)

@@ -7,6 +7,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import NodeProto, TensorProto, helper, numpy_helper
+from onnx.external_data_helper import set_external_data
 
 from archlint.errors import ReadError
 from archlint.readers.files import open_file
@@ -161,6 +162,32 @@ def test_a_tensor_that_has_its_numbers_twice_is_refused(source, size, beside):
     getattr(tensor, beside).extend([2] * size)
     with refused("tensor 't' has its numbers twice"):
         source(model(NODE("Add", ["x", "t"], ["y"]), stored=[tensor]))
+
+
+@pytest.mark.parametrize("size", [8, 800])
+def test_a_tensor_that_has_its_numbers_here_and_in_another_file_is_refused(source, size):
+    tensor = numpy_helper.from_array(np.ones(size, "f4"), "t")
+    set_external_data(tensor, "w.bin")
+    with refused("tensor 't' has its numbers twice"):
+        source(model(NODE("Add", ["x", "t"], ["y"]), stored=[tensor]))
+
+
+def test_an_attribute_that_is_there_twice_is_refused(source):
+    node = NODE("LeakyRelu", ["x"], ["y"], alpha=0.1)
+    node.attribute.append(helper.make_attribute("alpha", 0.2))
+    with refused("node 'LeakyRelu' has an attribute twice"):
+        source(model(node))
+
+
+def test_two_versions_of_the_same_operators_are_refused(source):
+    twice = model(NODE("Relu", ["x"], ["y"]))
+    again = helper.make_opsetid("ai.onnx", twice.opset_import[0].version)
+    twice.opset_import.append(again)
+    assert source(twice).opsets[""] == again.version
+    again.version -= 1
+    twice.opset_import.append(again)
+    with refused("two versions of the operators of 'ONNX'"):
+        source(twice)
 
 
 def test_what_a_function_passes_through_has_a_path_of_its_own(source):

@@ -196,6 +196,10 @@ def open_hdf5(source: Source) -> Hdf5:
     Raises:
         ReadError: not an HDF5 file, or one that cannot be parsed.
     """
+    if not __debug__:  # pyfive checks by `assert`; without, it takes damaged files for sound ones
+        raise ReadError(
+            "Python was told to leave out checks (-O or PYTHONOPTIMIZE) that reading HDF5 safely needs; do without that"
+        )
     objects = _objects()
     with _parsing():
         return Hdf5(objects.Hdf5File(source), source)

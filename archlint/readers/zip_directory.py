@@ -29,6 +29,7 @@ _OPEN = (0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF)  # stand in the end for numbers
 
 _UNICODE_NAME = 0x7075  # the extra field of a second name
 _LONG_SIZES = 1  # that of sizes of 64 bits
+_LONGEST_BEHIND = 24  # bytes of the sizes behind a member, with a signature and 64 bits each
 _ENCRYPTED, _SIZES_BEHIND, _UTF_8 = 1, 8, 0x800  # flags of a member; the second: sizes may be 0 before its content
 
 
@@ -126,16 +127,17 @@ def _fields(extra: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _refuse_overlaps(file: OpenFile, listed: Iterable[zipfile.ZipInfo], end: int) -> None:
-    """Refuse an archive whose members share bytes, or do not begin where the archive does."""
+    """Refuse an archive whose members share bytes, or have something between them that its directory does not list."""
     free = 0
     for member in sorted(listed, key=lambda member: member.header_offset):
-        if not free and member.header_offset:
-            raise _disagree("something stands before the first member of its directory")
-        if member.header_offset < free:
-            raise _disagree("its members overlap")
+        _refuse_gap(free, member.header_offset, "its members overlap")
         free = _end_of(file, member)
-    if free > end:
-        raise _disagree("its members overlap with its directory")
+    _refuse_gap(free, end, "its members overlap with its directory")
+
+
+def _refuse_gap(free: int, start: int, overlap: str) -> None:
+    if start != free:
+        raise _disagree(overlap if start < free else "it holds something that its directory does not list")
 
 
 def _end_of(file: OpenFile, member: zipfile.ZipInfo) -> int:
@@ -149,8 +151,18 @@ def _end_of(file: OpenFile, member: zipfile.ZipInfo) -> int:
         raise _disagree("its directory does not agree with its members")
     if (flags | member.flag_bits) & _ENCRYPTED:
         raise ReadError(f"its {member.filename} is encrypted or damaged; save the model again")
-    start: int = member.header_offset + _LOCAL_HEADER.size + name + extra
-    return start + member.compress_size
+    end: int = member.header_offset + _LOCAL_HEADER.size + name + extra + member.compress_size
+    return end + (_length_behind(file.pread(_LONGEST_BEHIND, end), member) if flags & _SIZES_BEHIND else 0)
+
+
+def _length_behind(found: bytes, member: zipfile.ZipInfo) -> int:
+    """The length of what is said behind a member, which is what the directory says; it has one of four forms."""
+    for sizes in ("II", "QQ"):
+        said = struct.pack(f"<I{sizes}", member.CRC, member.compress_size, member.file_size)
+        for form in (b"PK\7\x08" + said, said):
+            if found.startswith(form):
+                return len(form)
+    raise _disagree("its directory does not agree with its members")
 
 
 def _long_sizes(packed: int, size: int, extra: bytes) -> tuple[int, int]:

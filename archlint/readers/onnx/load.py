@@ -1,7 +1,7 @@
 """From the bytes of an .onnx file to the graph in plain Python: scopes, functions, bodies, order."""
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
@@ -62,7 +62,15 @@ def _functions(listed: Iterable[Any]) -> dict[tuple[str, str, str], Any]:
 
 
 def _opsets(imports: Iterable[Any]) -> dict[str, int]:
-    return {_domain(item.domain): item.version for item in imports}
+    found: dict[str, int] = {}
+    for item in imports:
+        domain = _domain(item.domain)
+        if found.setdefault(domain, item.version) != item.version:
+            raise ReadError(
+                f"it asks for two versions of the operators of {domain or 'ONNX'!r}, so readers would disagree; "
+                "export the model again"
+            )
+    return found
 
 
 def _domain(name: str) -> str:
@@ -176,10 +184,10 @@ class _Unfolder:
     def _node(self, proto: Any, scope: _Scope) -> Node:
         op, domain, metadata = self._once(_words, proto)
         path = self._path(scope, proto.name.strip("/") or op)
-        attributes = list(_bound(proto.attribute, scope.given))
+        attributes = _bound(proto, scope.given)
         bodies = {
             key: (scope.inside(f"{path}/{key}", outer=scope), graph)
-            for name, item in attributes
+            for name, item in attributes.items()
             for number, graph in enumerate(_graphs(item))
             for key in (f"{name}{number or ''}",)
         }
@@ -191,7 +199,11 @@ class _Unfolder:
             opset=scope.opsets.get(domain, 1),
             inputs=tuple(self._known(scope, name, path) for name in proto.input),
             outputs=tuple(scope.names.get(name, "") for name in proto.output),
-            attrs={name: self._once(self._tensors.attribute, item) for name, item in attributes if not _graphs(item)},
+            attrs={
+                name: self._once(self._tensors.attribute, item)
+                for name, item in attributes.items()
+                if not _graphs(item)
+            },
             metadata=metadata,
             bodies=read,
             captured=tuple(dict.fromkeys(name for inner, _ in bodies.values() for name in inner.captured)),
@@ -237,7 +249,7 @@ class _Unfolder:
     def _unfold(self, function: Any, proto: Any, node: Node, scope: _Scope, contents: _Contents) -> None:
         """Put the nodes of a function where it is called."""
         given = {item.name: item for item in function.attribute_proto}
-        given |= dict(_bound(proto.attribute, scope.given))
+        given |= _bound(proto, scope.given)
         inner = scope.inside(node.path, outer=None, given=given, opsets=_opsets(function.opset_import) or scope.opsets)
         self._declare(inner, (name for item in function.node for name in item.output))
         results = dict(zip(function.output, node.outputs, strict=False))
@@ -262,13 +274,16 @@ def _words(node: Any) -> tuple[str, str, dict[str, str]]:
     return node.op_type, _domain(node.domain), {entry.key: entry.value for entry in node.metadata_props}
 
 
-def _bound(attributes: Iterable[Any], given: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def _bound(node: Any, given: Mapping[str, Any]) -> dict[str, Any]:
     """Attributes by name; one that a function's node takes from the function's caller is looked up there."""
-    for item in attributes:
-        if not item.ref_attr_name:
-            yield sys.intern(item.name), item
-        elif item.ref_attr_name in given:
-            yield sys.intern(item.name), given[item.ref_attr_name]
+    found = {sys.intern(item.name): item for item in node.attribute}
+    if len(found) < len(node.attribute):
+        raise ReadError(
+            f"the node {node.name or node.op_type!r} has an attribute twice, so readers would disagree; "
+            "export the model again"
+        )
+    meant = {name: given.get(item.ref_attr_name) if item.ref_attr_name else item for name, item in found.items()}
+    return {name: item for name, item in meant.items() if item is not None}
 
 
 def _graphs(attribute: Any) -> list[Any]:

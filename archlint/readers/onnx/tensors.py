@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from archlint.errors import ReadError
-from archlint.readers.onnx.external import located
+from archlint.readers.onnx.external import External, located
 from archlint.readers.onnx.graph import Array, Constant, Type
 from archlint.readers.onnx.wire import SEVERAL, Payload
 from archlint.shape_terms import believable
@@ -64,18 +64,21 @@ class Tensors:
         """
         shape = _shape(proto, name)
         dtype = dtype_name(proto.data_type)
-        if proto.data_location == EXTERNAL:
-            entries = {entry.key: entry.value for entry in proto.external_data}
-            external = located(self._folder, entries)
-            return Constant(name, dtype, shape, external=external, initializer=initializer)
-        if proto.doc_string:  # the reader of the bytes put the payload's number there
-            payload = self._payloads[int(proto.doc_string)]
-            if payload.field == SEVERAL:
-                raise _disagree(proto.name)
-            return Constant(name, dtype, shape, payload=payload, initializer=initializer)
-        if sum(bool(getattr(proto, field)) for field in _DATA_FIELDS) > 1:
-            raise _disagree(proto.name)
-        return Constant(name, dtype, shape, _value(proto, dtype, shape), initializer=initializer)
+        external = self._external(proto)
+        # The reader of the bytes put the payload's number there.
+        payload = self._payloads[int(proto.doc_string)] if proto.doc_string else None
+        inside = sum(bool(getattr(proto, field)) for field in _DATA_FIELDS)
+        if inside + bool(external) + bool(payload) > 1 or (payload and payload.field == SEVERAL):
+            raise ReadError(
+                f"its tensor {proto.name!r} has its numbers twice, so readers would disagree; export the model again"
+            )
+        value = None if external or payload else _value(proto, dtype, shape)
+        return Constant(name, dtype, shape, value, payload, external, initializer)
+
+    def _external(self, proto: Any) -> External | None:
+        if proto.data_location != EXTERNAL:
+            return None
+        return located(self._folder, {entry.key: entry.value for entry in proto.external_data})
 
     def sparse(self, proto: Any, name: str) -> Constant:
         """A SparseTensorProto; its values are not put together."""
@@ -113,10 +116,6 @@ def _guessed(proto: Any) -> int:
 def _is_set(proto: Any, name: str) -> bool:
     value = getattr(proto, name)
     return bool(value.ByteSize()) if name in ("t", "g") else bool(value)
-
-
-def _disagree(name: str) -> ReadError:
-    return ReadError(f"its tensor {name!r} has its numbers twice, so readers would disagree; export the model again")
 
 
 def _shape(proto: Any, name: str) -> tuple[int, ...]:
