@@ -16,12 +16,12 @@ from onnx import numpy_helper
 from support import FIXTURES
 
 from archlint.lab.events import Level, Measured
-from archlint.lab.planning import NOT_TRACES
 from archlint.lab.traced import session as sessions
 from archlint.lab.traced import trace
 from archlint.lab.traced.session import Session
 from archlint.lab.traced.trace import ExchangeError, Trace
 from archlint.lab.traced.trials import NOTE
+from archlint.lab.untried import NOT_TRACES
 from archlint.lab.verdict import Answer, Outcome, Reason
 from archlint.readers import open_model
 from archlint.rules import Rule

@@ -23,9 +23,10 @@ from archlint.lab.bench import Bench
 from archlint.lab.claims import Judged
 from archlint.lab.events import Began, Done, Epoch, Event, Failed, Level, Planned, Ran, Request, TrialInfo
 from archlint.lab.isolated import verify
-from archlint.lab.planning import NOT_TRACES, plan
+from archlint.lab.planning import plan
 from archlint.lab.run import run
 from archlint.lab.trial import Trial
+from archlint.lab.untried import NOT_TRACES
 from archlint.lab.verdict import Answer, Outcome, Part, Reason
 from archlint.readers import open_model
 from archlint.rules import Finding

@@ -19,10 +19,9 @@ from archlint.lab.claims import CLAIMS, Claim
 from archlint.lab.events import Level, Request, TrialInfo
 from archlint.lab.network import built, network, weights_of
 from archlint.lab.profiles import expected
-from archlint.lab.traced.looks import LOOKS
 from archlint.lab.traced.trials import Traces
 from archlint.lab.trial import AS_IT_IS, Trial
-from archlint.lab.untried import NO_DATA, NO_TRAINING, NOT_TRACES, trained_with
+from archlint.lab.untried import hindered, probe, trained_with
 from archlint.lab.verdict import Reason
 from archlint.remedies import RemedyError, apply
 from archlint.rules import Finding, Rule
@@ -73,22 +72,11 @@ class _Drafts:
         trial = Trial(info, finding, claim, plan=self.plan, least=self.request.seeds[0], optimizer=self.optimizer)
         if claim is None:
             return undecided(trial, Reason.unbuildable, f"there is no claim {rule.claim!r}")
-        if self.model.exchange is not None:
-            return self._on_trace(trial)
-        if claim.needs_data and self.bench.samples is None:
-            return undecided(trial, Reason.data, NO_DATA)
-        if claim.trains and info.level is Level.probe:
-            return undecided(trial, Reason.training, NO_TRAINING)
+        hindrance = hindered(claim.name, self.model, self.request.level, has_data=self.bench.samples is not None)
+        if hindrance is not None:
+            return undecided(trial, *hindrance)
         try:
-            return self._with_arms(trial, claim)
-        except ArchlintError as error:
-            return undecided(trial, Reason.unbuildable, str(error))
-
-    def _on_trace(self, trial: Trial) -> Trial:
-        if trial.info.claim not in LOOKS:
-            return undecided(trial, Reason.unbuildable, NOT_TRACES)
-        try:
-            return self._traces.trial(trial)
+            return self._with_arms(trial, claim) if self.model.exchange is None else self._traces.trial(trial)
         except ArchlintError as error:
             return undecided(trial, Reason.unbuildable, str(error))
 
@@ -97,17 +85,7 @@ class _Drafts:
         return Traces(Path(self.request.path), self.model, self.bench)
 
     def _info(self, number: int, rule: Rule, finding: Finding, claim: Claim | None) -> TrialInfo:
-        info = TrialInfo(
-            number=number,
-            code=rule.code,
-            rule=rule.name,
-            claim=rule.claim or "",
-            layer=finding.layer,
-            remedy=rule.remedy,
-            level=Level.probe,
-            arms=(AS_IT_IS,),
-            seeds=1,
-        )
+        info = probe(number, rule, finding)
         if claim is None:
             return info
         harm = self.bench.samples is not None and (claim.harm_epochs or claim.harm_steps is not None)

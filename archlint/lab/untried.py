@@ -1,7 +1,4 @@
-"""Findings that cannot be tried, whatever the network: told without TensorFlow, whose start takes seconds.
-
-What claims take is said here once more; a test sees that both agree.
-"""
+"""Findings that cannot be tried, whatever the network: told without TensorFlow, whose start takes seconds."""
 
 from collections.abc import Sequence
 from math import isfinite
@@ -16,13 +13,13 @@ from archlint.rules.finding import Finding
 from archlint.rules.rule import Rule
 
 NEEDS_DATA = frozenset({"dying-relu", "explodes", "helps", "overfits", "tiny-batches", "unstable"})
-"""Claims that random inputs cannot show."""
+"""Claims that random inputs cannot show, by their names."""
 
 TRAINS = frozenset({"helps", "overfits", "tiny-batches"})
 """Claims that only trained networks show."""
 
 TRACES = frozenset({"redundant-bias", "selu-drift", "symmetric", "variance-shift"})
-"""Claims that the trace of a model can show."""
+"""Claims that the trace of a model can show, those that `archlint.lab.traced` looks for."""
 
 NOT_TRACES = (
     "it takes gradients or training, and an ONNX file is the trace of a model; if Keras exported it, "
@@ -42,12 +39,12 @@ def told(model: Model, found: Sequence[tuple[Rule, Finding]], request: Request, 
         data: what the training data are called, if there are any.
         tell: is told of the plan and of the verdicts.
     """
-    reasons = [_reason(rule.claim or "", model, request.level, has_data=data is not None) for rule, _ in found]
+    reasons = [hindered(rule.claim or "", model, request.level, has_data=data is not None) for rule, _ in found]
     known = [reason for reason in reasons if reason is not None]
     if len(known) < len(reasons):
         return False
     scope = Scope(data=data or "random inputs", optimizer=trained_with(model))
-    infos = [_info(number, *one, why) for number, (one, (_, why)) in enumerate(zip(found, known, strict=True))]
+    infos = [probe(number, *one, why) for number, (one, (_, why)) in enumerate(zip(found, known, strict=True))]
     verdicts = tuple(_verdict(info, reason, scope) for info, (reason, _) in zip(infos, known, strict=True))
     tell(Planned(trials=tuple(infos), seconds=0.0))
     for info, verdict in zip(infos, verdicts, strict=True):
@@ -65,8 +62,8 @@ def trained_with(model: Model) -> str:
     return f"{name} at a learning rate of {rate:.3g}" if rate is not None and isfinite(rate) else name
 
 
-def _reason(claim: str, model: Model, level: Level, *, has_data: bool) -> tuple[Reason, str] | None:
-    """Why a claim is undecided from the start, in the order in which the plan asks."""
+def hindered(claim: str, model: Model, level: Level, *, has_data: bool) -> tuple[Reason, str] | None:
+    """Why a claim is undecided from the start; None if it can be tried."""
     if model.exchange is not None:
         return None if claim in TRACES else (Reason.unbuildable, NOT_TRACES)
     if claim in NEEDS_DATA and not has_data:
@@ -74,7 +71,8 @@ def _reason(claim: str, model: Model, level: Level, *, has_data: bool) -> tuple[
     return (Reason.training, NO_TRAINING) if claim in TRAINS and level is Level.probe else None
 
 
-def _info(number: int, rule: Rule, finding: Finding, why: str) -> TrialInfo:
+def probe(number: int, rule: Rule, finding: Finding, why: str | None = None) -> TrialInfo:
+    """What is known of a trial from its finding; `why` it is not run, if that is so."""
     return TrialInfo(
         number=number,
         code=rule.code,

@@ -62,16 +62,14 @@ class Judged:
 class Claim(ABC):
     """One thing that findings say happens, and how to find out whether it does.
 
-    `name` is what pages call it. `needs_data`: random inputs cannot show it. `trains`: only trained networks can.
-    `draws` are the seeds of its probe, `steps` how long that trains. At the level of training, harm is looked for over
-    whole epochs (`harm_epochs`) or so many steps (`harm_steps`), with as many seeds as it takes. `looks_at_saved`: it
-    may be about the weights in the file. `compares`: the model with the remedy is looked at, too. `is_of_signal`: what
-    the layers receive shows it, so that is told layer by layer.
+    `name` is what pages call it; `archlint.lab.untried` says which take data or training. `draws` are the seeds of its
+    probe, `steps` how long that trains. At the level of training, harm is looked for over whole epochs (`harm_epochs`)
+    or so many steps (`harm_steps`), with as many seeds as it takes. `looks_at_saved`: it may be about the weights in
+    the file. `compares`: the model with the remedy is looked at, too. `is_of_signal`: what the layers receive shows it,
+    so that is told layer by layer.
     """
 
     name: ClassVar[str]
-    needs_data: ClassVar[bool] = False
-    trains: ClassVar[bool] = False
     draws: ClassVar[int] = 1
     steps: ClassVar[int | None] = None
     harm_epochs: ClassVar[bool] = False

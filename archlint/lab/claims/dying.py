@@ -20,7 +20,6 @@ class DyingRelu(Claim):
     """After a few steps, at least half of the units of some layer are 0 for all samples."""
 
     name = "dying-relu"
-    needs_data = True
     draws = COUNTED
     steps = STEPS
     harm_epochs = True

@@ -20,7 +20,6 @@ METRIC = "the loss explodes"
 class _Explosion(Claim):
     """The loss becomes infinite, or many times what it was, in at least half of the seeds."""
 
-    needs_data = True
     draws = COUNTED
     steps: ClassVar[int]
 

@@ -10,8 +10,6 @@ class Helps(Claim):
     """With the remedy the network reaches a lower validation loss: dropout, L2, a learning rate, another order."""
 
     name = "helps"
-    needs_data = True
-    trains = True
     harm_epochs = True
 
     def work(self, trial: Trial, bench: Bench) -> list[Work]:

@@ -21,8 +21,6 @@ class Overfits(Claim):
     """
 
     name = "overfits"
-    needs_data = True
-    trains = True
     harm_epochs = True
 
     def work(self, trial: Trial, bench: Bench) -> list[Work]:

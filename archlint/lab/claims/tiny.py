@@ -18,8 +18,6 @@ class TinyBatches(Claim):
     """
 
     name = "tiny-batches"
-    needs_data = True
-    trains = True
     harm_epochs = True
 
     def work(self, trial: Trial, bench: Bench) -> list[Work]:
