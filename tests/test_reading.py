@@ -139,7 +139,8 @@ def own_rule(folder: Path, sql: str) -> Path:
 
 
 @pytest.mark.parametrize(
-    "options", [(), ("-q",), ("-v",), ("--statistics",), ("-f", "concise"), ("-f", "github"), ("-f", "markdown")]
+    "options",
+    [(), ("-q",), ("-v",), ("--statistics",), *(("-f", name) for name in ("concise", "github", "markdown", "html"))],
 )
 def test_a_rule_that_gave_up_is_always_named(archlint: Archlint, tmp_path: Path, options: tuple[str, ...]) -> None:
     sql = "SELECT a.name || b.name || c.name AS layer FROM layer AS a, layer AS b, layer AS c"
@@ -147,6 +148,7 @@ def test_a_rule_that_gave_up_is_always_named(archlint: Archlint, tmp_path: Path,
     assert ran.code == 2
     assert "wide-layer" in ran.out
     assert "places and stopped there" in " ".join(ran.out.split())
+    assert "nothing found" not in ran.out
 
 
 def test_findings_that_are_suppressed_are_counted() -> None:

@@ -67,7 +67,7 @@ class Report(contract.Report, frozen=True, kw_only=True, omit_defaults=True):
         """
         where = safe_text(self.files[0].path if len(self.files) == 1 else f"{len(self.files):,} files")
         if grave := self.at_least(severity):
-            raise FindingsError(gravest(f"{where}: {verdict(self.summary)}", grave), self)
+            raise FindingsError(gravest(f"{where}: {verdict(self)}", grave), self)
         for rule in self.unfinished:
             why = f"{rule.name} gave up: {safe_text(rule.why)}"
             raise ReadError(f"{where}: {why}; leave the rule out with ignore={rule.code!r}")
@@ -77,7 +77,7 @@ class Report(contract.Report, frozen=True, kw_only=True, omit_defaults=True):
         return "\n".join("".join(span.text for span in spans).rstrip() for spans in render(self, PIPE_WIDTH))
 
     def __repr__(self) -> str:
-        return f"<archlint.Report: {checked_with(self)}: {verdict(self.summary)}>"
+        return f"<archlint.Report: {checked_with(self)}: {verdict(self)}>"
 
     def __rich__(self) -> "Text":
         return rich_text(self)

@@ -28,6 +28,7 @@ from archlint.reports.wording import (
     reasons,
     stale_entry,
     tried,
+    unfinished,
     unused_entry,
     was_tried,
 )
@@ -180,8 +181,6 @@ def summary(report: Report, width: int, verbose: bool) -> Iterator[Line]:
         yield from _remarks(report, width, verbose)
     if counts.failed:
         yield line(Span(f"{plural(counts.failed, 'file')} could not be checked", STYLES["error"]))
-    if unjudged := sum(len(gave_up(file)) for file in report.files):
-        yield line(Span(f"{plural(unjudged, 'rule')} did not finish", STYLES["error"]))
     if counts.checked:
         yield from _counts(report, width)
 
@@ -190,7 +189,8 @@ def _counts(report: Report, width: int) -> Iterator[Line]:
     """With what was checked and how much was found; on two lines if one is too short."""
     counts = report.summary
     found = [Span(text, STYLES[severity]) for severity, text in counted(counts.errors, counts.warnings, counts.advice)]
-    said = found or [Span("nothing found", "bold green")]
+    left = unfinished(report.files)
+    said = [*([Span(left, STYLES["error"])] if left else []), *found] or [Span("nothing found", "bold green")]
     hidden = [Span(f"{counts.suppressed:,} suppressed", "dim")] if counts.suppressed else []
     separated = [part for span in (*said, *hidden) for part in (Span(", "), span)][1:]
     head = f"{checked_with(report)}:"

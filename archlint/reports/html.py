@@ -78,7 +78,7 @@ def render(report: Report, rules: Sequence[Rule]) -> Iterator[str]:
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>archlint: {_text(verdict(report.summary))}</title>\n<style>{style}</style>\n</head>\n<body>\n"
+        f"<title>archlint: {_text(verdict(report))}</title>\n<style>{style}</style>\n</head>\n<body>\n"
     )
     fired = {finding.code for file in report.files for finding in file.findings}
     explained = [rule for rule in rules if rule.code in fired]
@@ -94,7 +94,7 @@ def fragment(report: Report) -> str:
 
 
 def _body(report: Report, explained: frozenset[str] = frozenset()) -> Iterator[str]:
-    yield f"<h2>{_text(verdict(report.summary))}</h2>\n<p>{_text(_rested_on(report))}</p>\n"
+    yield f"<h2>{_text(verdict(report))}</h2>\n<p>{_text(_rested_on(report))}</p>\n"
     if len(report.files) > 1:
         yield from _table(report.files)
     for file in report.files:

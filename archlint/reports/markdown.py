@@ -89,7 +89,7 @@ def _gravest_first(file: Checked) -> tuple[int, ...]:
 
 
 def _head(report: Report) -> Iterator[str]:
-    yield f"## archlint: {verdict(report.summary)}\n\n{checked_with(report)}"
+    yield f"## archlint: {verdict(report)}\n\n{checked_with(report)}"
     if report.summary.suppressed:
         yield f", {plural(report.summary.suppressed, 'finding')} suppressed"
     if remark := tried(report):

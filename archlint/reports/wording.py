@@ -6,7 +6,7 @@ from shlex import quote
 from typing import NamedTuple, get_args
 
 from archlint.evidence import NO_DATA
-from archlint.reports.contract import Checked, Report, Stale, Summary, Suppressed, Unused
+from archlint.reports.contract import Checked, Report, Stale, Suppressed, Unused
 from archlint.reports.text import escaped, safe_text
 from archlint.rules.finding import Finding, NotChecked, Outcome, Proof
 from archlint.rules.rule import SEVERITIES, Severity
@@ -120,17 +120,15 @@ def in_file(file: Checked) -> str:
     severities = [finding.severity for finding in file.findings]
     errors, warnings, advice = (severities.count(severity) for severity in SEVERITIES)
     found = [text for _, text in counted(errors, warnings, advice)]
-    given_up = gave_up(file)
-    left = f"{plural(len(given_up), 'rule')} did not finish" if given_up else ""
-    return ", ".join(filter(None, (left, *found)))
+    return ", ".join(filter(None, (unfinished([file]), *found)))
 
 
-def verdict(summary: Summary) -> str:
-    """All that was found and not found, in a row: `1 file failed, 2 errors, 1 advice`."""
+def verdict(report: Report) -> str:
+    """All that was found and not found, in a row: `1 file failed, 1 rule did not finish, 2 errors, 1 advice`."""
+    summary = report.summary
     failed = f"{plural(summary.failed, 'file')} failed" if summary.failed else ""
     found = [text for _, text in counted(summary.errors, summary.warnings, summary.advice)]
-    parts = [part for part in (failed, *found) if part]
-    return ", ".join(parts) or "nothing found"
+    return ", ".join(filter(None, (failed, unfinished(report.files), *found))) or "nothing found"
 
 
 def checked_with(report: Report) -> str:
@@ -148,7 +146,7 @@ def checked_with(report: Report) -> str:
 def conclusion(report: Report) -> str:
     """The report in one line."""
     hidden = f", {report.summary.suppressed:,} suppressed" if report.summary.suppressed else ""
-    return f"{checked_with(report)}: {verdict(report.summary)}{hidden}"
+    return f"{checked_with(report)}: {verdict(report)}{hidden}"
 
 
 def not_understood(files: Sequence[Checked]) -> str | None:
@@ -159,6 +157,12 @@ def not_understood(files: Sequence[Checked]) -> str | None:
         return None
     where = f" in {plural(len(partly), 'file')}" if len(files) > 1 else f" of {partly[0].nodes:,}"
     return f"{plural(nodes, 'node')}{where}, about which the rules are silent; `archlint show` names them"
+
+
+def unfinished(files: Iterable[Checked]) -> str:
+    """How many rules gave up; or nothing."""
+    left = sum(len(gave_up(file)) for file in files)
+    return f"{plural(left, 'rule')} did not finish" if left else ""
 
 
 def gave_up(file: Checked) -> list[NotChecked]:
