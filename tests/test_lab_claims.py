@@ -282,7 +282,10 @@ def test_overfitting_is_not_judged_without_data(proof: Any) -> None:
     """Nor at the level of probes, while what a probe can tell is told."""
     verdict = proof(wide_net(), "DRP001").only
     assert (verdict.outcome, verdict.reason) == (Outcome.inconclusive, Reason.data)
-    assert verdict.sentence == f"overfits for {verdict.layer} is undecided: it takes training data; give it with --data"
+    assert (
+        verdict.sentence
+        == f"whether the network overfits at {verdict.layer} is undecided: it takes training data; give it with --data"
+    )
     probed = proof(wide_net(), "DRP001", data=COINS).only
     assert probed.outcome is Outcome.inconclusive
     assert "--level train" in probed.sentence

@@ -104,7 +104,7 @@ def test_weights_that_training_goes_on_from_are_not_drawn_anew(proof: Any) -> No
     verdict = proof(model, everywhere("ZZZ001", "slow", "he-initializer")).only
     assert verdict.outcome is Outcome.confirmed
     assert verdict.numbers["usd"] < 1e-4
-    assert "is confirmed, with the weights in the file, on random inputs" in verdict.sentence
+    assert "makes training slow: confirmed, with the weights in the file, on random inputs" in verdict.sentence
     assert "he-initializer was not tried: it changes how weights are drawn" in verdict.sentence
     assert "some layers are frozen, so every run began with the weights in the file" in verdict.assumed
 

@@ -150,7 +150,10 @@ def test_the_outcome_follows_from_the_three_parts(
 def test_a_reason_makes_it_inconclusive() -> None:
     found = verdict(mechanism=YES, reason=Reason.data)
     assert found.outcome is Outcome.inconclusive
-    assert found.sentence == "overfits for dense is undecided: it takes training data; give it with --data"
+    assert (
+        found.sentence
+        == "whether the network overfits at dense is undecided: it takes training data; give it with --data"
+    )
 
 
 def test_without_a_reason_what_is_inconclusive_is_noisy() -> None:
@@ -160,14 +163,14 @@ def test_without_a_reason_what_is_inconclusive_is_noisy() -> None:
 def test_refuted_always_says_where_and_for_how_long() -> None:
     sentence = verdict(symptom=Part(answer=Answer.no, metric="rise", value=0.011), seeds=3).sentence
     assert sentence == (
-        "overfits for dense is refuted, within 20 epochs, on train.npz, with adam and 3 seeds: rise 0.011"
+        "the network overfits at dense: refuted, within 20 epochs, on train.npz, with adam and 3 seeds: rise 0.011"
     )
 
 
 def test_a_confirmed_remedy_says_by_how_much() -> None:
     effect = Effect.of("best loss", interval([0.13, 0.13, 0.14]))
     found = verdict(symptom=YES, remedy=YES, remedy_name="add-dropout", effects=(effect,), seeds=3)
-    assert "is confirmed, and add-dropout helps" in found.sentence
+    assert "overfits at dense: confirmed, and add-dropout helps" in found.sentence
     assert "best loss +14.3% [+12.6%, +15.9%]" in found.sentence
 
 
@@ -180,7 +183,7 @@ def test_a_shown_harm_is_told_where_only_the_remedy_is_open() -> None:
     found = verdict(symptom=RISE, remedy=UNCLEAR, remedy_name="add-dropout", effects=(effect,), seeds=3)
     assert found.outcome is Outcome.inconclusive
     assert found.sentence.startswith(
-        "overfits for dense: the harm it describes happens, within 20 epochs, on train.npz, with adam and 3 seeds: "
+        "the network overfits at dense: shown, within 20 epochs, on train.npz, with adam and 3 seeds: "
         "rise +83.0% [+32.0%, +153.0%]; whether add-dropout helps is undecided: "
         "the runs differ more from each other than the arms do: best loss "
     )
@@ -188,24 +191,21 @@ def test_a_shown_harm_is_told_where_only_the_remedy_is_open() -> None:
 
 def test_a_harm_that_does_not_hold_beside_other_claims_is_not_told_as_shown() -> None:
     found = verdict(symptom=RISE, remedy=UNCLEAR, reason=Reason.seeds)
-    assert found.sentence.startswith("overfits for dense is undecided: more seeds are needed")
+    assert found.sentence.startswith("whether the network overfits at dense is undecided: more seeds are needed")
 
 
 def test_without_a_second_arm_nothing_is_said_of_arms() -> None:
     """The interval tells why it is open."""
     rise = Part(answer=Answer.unclear, metric="rise", value=0.098, low=-0.01, high=0.22, threshold=0.03)
     assert verdict(symptom=rise).sentence == (
-        "overfits for dense is undecided: the seeds do not agree: rise +9.8% [-1.0%, +22.0%]"
+        "whether the network overfits at dense is undecided: the seeds do not agree: rise +9.8% [-1.0%, +22.0%]"
     )
 
 
-@pytest.mark.parametrize(
-    ("mechanism", "symptom", "happens"),
-    [(YES, UNTESTED, "what it describes"), (YES, YES, "what it describes"), (UNTESTED, YES, "the harm it describes")],
-)
-def test_harm_alone_is_not_called_the_mechanism(mechanism: Part, symptom: Part, happens: str) -> None:
+@pytest.mark.parametrize(("mechanism", "symptom"), [(YES, UNTESTED), (YES, YES), (UNTESTED, YES)])
+def test_what_is_shown_is_said_where_the_remedy_does_not_help(mechanism: Part, symptom: Part) -> None:
     sentence = verdict(mechanism=mechanism, symptom=symptom, remedy=NO, remedy_name="clip").sentence
-    assert f"overfits for dense: {happens} happens, but clip does not help" in sentence
+    assert sentence.startswith("the network overfits at dense: shown, but clip does not help, within 20 epochs")
 
 
 def test_seeds_that_were_counted_are_told_as_such() -> None:

@@ -106,7 +106,7 @@ def test_the_table_has_for_each_finding_its_parts_the_effect_and_a_sentence(
     out = archlint("verify", model).out
     assert re.search(r"^warning  no-dropout-before-dense  DRP001  at narrow\nconfirmed +– +yes +yes ", out, re.M)
     assert "+3.0% [+2.0%, +3.9%]" in out
-    assert "overfits for narrow is confirmed, and insert-dropout helps" in " ".join(out.split())
+    assert "the network overfits at narrow: confirmed, and insert-dropout helps" in " ".join(out.split())
     assert "assumed: the network is fed with the data as they are in the file" in out
     assert "after that: 1 warning, 1 advice" in out
 
@@ -676,11 +676,13 @@ def test_a_picture_of_runs_that_exploded_can_be_drawn(tmp_path: Path) -> None:
 
 
 def test_words_that_are_written_twice_for_the_sake_of_speed_agree() -> None:
+    from archlint.lab import statements
     from archlint.lab import untried as untold
     from archlint.lab.claims import CLAIMS, paired  # here: it imports TensorFlow
     from archlint.lab.traced.looks import LOOKS
 
     assert [*Trying] == [*said.Level]
+    assert statements._SAID.keys() == CLAIMS.keys()
     assert untold.TRAINS < untold.NEEDS_DATA < CLAIMS.keys()
     assert set(LOOKS) == untold.TRACES
     assert set(finding.Outcome.__args__) == {outcome.value for outcome in Outcome}
@@ -709,7 +711,7 @@ print(planned.trials[0].why, ended.verdict.sentence, sep="\\n")
 """
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     why = "it takes training data; give it with --data"
-    assert run.stdout == f"{why}\noverfits for narrow is undecided: {why}\n"
+    assert run.stdout == f"{why}\nwhether the network overfits at narrow is undecided: {why}\n"
 
 
 # With the lab itself

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from archlint.graph import Model
 from archlint.lab.events import Done, Ended, Level, Planned, Request, Tell, TrialInfo
+from archlint.lab.statements import statement
 from archlint.lab.trial import AS_IT_IS
 from archlint.lab.verdict import Reason, Scope, Verdict
 from archlint.rules.finding import Finding
@@ -89,7 +90,7 @@ def probe(number: int, rule: Rule, finding: Finding, why: str | None = None) -> 
 
 def undecided(info: TrialInfo, why: str | None) -> str:
     """The sentence for a trial that was not run, or broke off."""
-    return f"{info.claim}{f' for {info.layer}' if info.layer else ''} is undecided: {why}"
+    return f"whether {statement(info.claim, info.layer)} is undecided: {why}"
 
 
 def _verdict(info: TrialInfo, reason: Reason, scope: Scope) -> Verdict:

@@ -11,6 +11,7 @@ from math import expm1
 
 import msgspec
 
+from archlint.lab.statements import statement
 from archlint.lab.statistics import Interval
 
 
@@ -184,25 +185,24 @@ def _outcome(verdict: Verdict) -> Outcome:
 
 
 def _sentence(verdict: Verdict) -> str:
-    where = f" for {verdict.layer}" if verdict.layer else ""
-    claim, remedy = f"{verdict.claim}{where}", verdict.remedy_name or "the remedy"
+    said, remedy = statement(verdict.claim, verdict.layer), verdict.remedy_name or "the remedy"
     found = "; ".join(map(str, verdict.effects)) or _measured(verdict)
     scope = f"{verdict.scope} and {_seeds(verdict.seeds)}"
     match verdict.outcome:
         case Outcome.confirmed:
             helps = f", and {remedy} helps" if verdict.remedy.answer is Answer.yes else ""
-            text = f"{claim} is confirmed{helps}, {scope}"
+            text = f"{said}: confirmed{helps}, {scope}"
         case Outcome.mechanism_only:
-            text = f"{claim}: what it describes happens, but does no harm, {scope}"
+            text = f"{said}: shown, but it does no harm, {scope}"
         case Outcome.remedy_refuted:
-            text = f"{claim}: {_happens(verdict)}, but {remedy} does not help, {scope}"
+            text = f"{said}: shown, but {remedy} does not help, {scope}"
         case Outcome.refuted:
-            text = f"{claim} is refuted, {scope}"
+            text = f"{said}: refuted, {scope}"
         case Outcome.inconclusive if _only_remedy_is_open(verdict):
-            happens = f"{claim}: {_happens(verdict)}, {scope}{_shown(verdict)}"
-            text = f"{happens}; whether {remedy} helps is undecided: {_why(verdict)}"
+            shown = f"{said}: shown, {scope}{_shown(verdict)}"
+            text = f"{shown}; whether {remedy} helps is undecided: {_why(verdict)}"
         case Outcome.inconclusive:
-            text = f"{claim} is undecided: {_why(verdict)}"
+            text = f"whether {said} is undecided: {_why(verdict)}"
     return ". ".join(part for part in (f"{text}: {found}" if found else text, verdict.note) if part)
 
 
@@ -211,10 +211,6 @@ def _only_remedy_is_open(verdict: Verdict) -> bool:
     rest = (verdict.mechanism.answer, verdict.symptom.answer)
     shown = Answer.yes in rest and not {Answer.no, Answer.unclear} & set(rest)
     return shown and verdict.remedy.answer is Answer.unclear and verdict.reason is not Reason.seeds
-
-
-def _happens(verdict: Verdict) -> str:
-    return f"{'what' if verdict.mechanism.answer is Answer.yes else 'the harm'} it describes happens"
 
 
 def _shown(verdict: Verdict) -> str:
