@@ -176,7 +176,7 @@ def _long_sizes(packed: int, size: int, extra: bytes) -> tuple[int, int]:
 def _agrees(said: tuple[int, int, int], flags: int, member: zipfile.ZipInfo) -> bool:
     """Whether checksum and sizes before a member are those in the directory, or are left to be said behind it."""
     listed = member.CRC, member.compress_size, member.file_size
-    if (flags | member.flag_bits) & _SIZES_BEHIND:
+    if flags & _SIZES_BEHIND:
         return all(one in (other, 0) for one, other in zip(said, listed, strict=True))
     return said == listed
 
