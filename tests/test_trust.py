@@ -1,6 +1,7 @@
 """What those who load a file have to trust: code, foreign names, other files, two meanings, in whatever form."""
 
 import base64
+import io
 import json
 import marshal
 import os
@@ -17,7 +18,7 @@ from onnx import external_data_helper, helper, numpy_helper
 from support import Archlint, Ran, entry, query, sequential, write_h5, write_keras
 
 from archlint.analyses.names import harm
-from archlint.readers.keras.suspects import origin
+from archlint.readers.keras.suspects import disagrees, origin
 from archlint.readers.keras.trust import concerns
 
 MARKER = "executed"
@@ -73,6 +74,24 @@ def test_what_keras_2_would_unmarshal_is_code_in_every_form(archlint: Archlint, 
     path = model(entry("Lambda", name="scale", function=function, function_type="lambda"))
     assert found(archlint("check", path, "-f", "json")) == [("SEC001", "scale", "error")]
     assert query(path, "SELECT route, bytes FROM concern") == [("model_config.config.layers[1].config.function", size)]
+
+
+@pytest.mark.parametrize("code", ["!" + CODE, "\n" + CODE, CODE[0] + "-" + CODE[1:], "anything"])
+def test_what_keras_3_would_unmarshal_is_code_without_a_type(archlint: Archlint, code: str) -> None:
+    """It takes a list for code, and base64 with what is none between its characters."""
+    path = model(entry("Lambda", name="scale", function=[code, None, None]))
+    assert found(archlint("check", path, "-f", "json")) == [("SEC001", "scale", "error")]
+
+
+@pytest.mark.parametrize("code", ["!" + CODE, CODE[0] + "-" + CODE[1:]])
+def test_code_between_whose_characters_others_stand_is_found(code: str) -> None:
+    assert listed(model(entry("MyLayer", name="mine", state=code))) == [("code", "bytecode", "bytecode")]
+
+
+def test_code_with_many_arguments_is_found() -> None:
+    code = marshal.dumps(compile(f"lambda {', '.join(f'a{n}' for n in range(300))}: 0", "x", "eval").co_consts[0])
+    path = model(entry("MyLayer", name="mine", state=base64.b64encode(code).decode()))
+    assert listed(path) == [("code", "bytecode", "bytecode")]
 
 
 def test_a_lambda_of_keras_3_is_code(archlint: Archlint) -> None:
@@ -160,6 +179,36 @@ def test_words_are_no_code(text: str) -> None:
     assert listed(model(entry("MyLayer", name="mine", words=[text], word=text))) == []
 
 
+def npz(**arrays: Any) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, **arrays)
+    return file.getvalue()
+
+
+SPELT = b"\x93NUMPY\1\0\x3a\0{'descr': '|\\x4f', 'fortran_order': False, 'shape': (1,)}" + pickle.dumps([1])
+
+
+@pytest.mark.parametrize(
+    ("weights", "is_code"),
+    [
+        (npz(dense=np.array([{"a": 1}], dtype=object)), True),
+        (npz(dense=np.array([(1, {"a": 1})], dtype=[("a", "i4"), ("b", "O")])), True),
+        (pickle.dumps([1, 2]), True),
+        (SPELT, True),
+        (b"PK\3\4 no archive", True),
+        (npz(dense=np.ones((3, 4), "float32"), bias=np.zeros(4, ">f8")), False),
+    ],
+    ids=["objects", "objects in a table", "pickle", "spelt otherwise", "damaged", "numbers"],
+)
+def test_weights_that_numpy_would_unpickle_are_code(archlint: Archlint, weights: bytes, is_code: bool) -> None:
+    """Keras 3.8 loads model.weights.npz so, in its safe mode, too."""
+    path = write_keras(Path("model.keras"), sequential(FIRST, LAST))
+    with zipfile.ZipFile(path, "a") as made:
+        made.writestr("model.weights.npz", weights)
+    ran = archlint("check", path, "--select", "SEC", "-f", "json")
+    assert found(ran) == ([("SEC001", None, "error")] if is_code else [])
+
+
 # Suppression by content
 
 
@@ -187,7 +236,7 @@ def test_a_finding_is_hidden_by_the_digest_of_its_content_and_shown_once_that_ch
 def test_a_digest_is_that_of_the_layer_wherever_it_stands() -> None:
     one = {
         "class_name": "Sequential",
-        "config": {"name": "m", "layers": [FIRST, {**IN_KERAS_2, "inbound_nodes": [["a"]]}]},
+        "config": {"name": "m", "layers": [FIRST, {**IN_KERAS_2, "inbound_nodes": [[["a", 0, 0, {}]]]}]},
     }
     other = sequential(FIRST, LAST, IN_KERAS_2)
     (first,), (second,) = (concerns({"model_config": config}) for config in (one, other))
@@ -208,6 +257,22 @@ def test_code_that_a_layer_is_called_with_is_no_part_of_the_digest_of_the_layer(
     assert digests(CODE[:-9] + "AAAAAAAA\n")[0] == own
     assert digests(CODE[:-9] + "AAAAAAAA\n")[1] not in (own, first)
     assert [found.digest for found in concerns({"model_config": sequential(FIRST, {**IN_KERAS_2, key: CODE})})] != [own]
+
+
+@pytest.mark.parametrize("nodes", ["keras 2", "keras 3"])
+def test_the_digest_changes_with_what_a_layer_is_called_with_and_not_with_where_it_is(nodes: str) -> None:
+    """Or whoever accepts one file to be read would accept every other."""
+
+    def digest_of(before: str, argument: str) -> str:
+        output = {"class_name": "__keras_tensor__", "config": {"shape": [None, 4], "keras_history": [before, 0, 0]}}
+        calls = {
+            "keras 2": [[[before, 0, 0, {}], ["_CONSTANT_VALUE", -1, argument, {}]]],
+            "keras 3": [{"args": [output, argument], "kwargs": {"training": None}}],
+        }[nodes]
+        layer = {**entry("TFOpLambda", name="op", function="io.read_file"), "inbound_nodes": calls}
+        return concerns({"model_config": sequential(FIRST, layer)})[0].digest
+
+    assert digest_of("a", "x") == digest_of("b", "x") != digest_of("a", "y")
 
 
 # Foreign modules
@@ -235,6 +300,20 @@ def function(module: str | None, name: str) -> dict[str, Any]:
         ("tensorflow.io.gfile", "rmtree", "library"),
         ("keras.utils", "get_file", "tool"),
         ("keras.src.utils.file_utils", "anything", "tool"),
+        ("tf_keras.src.utils.data_utils", "urlopen", "tool"),
+        ("keras.applications.imagenet_utils", "decode_predictions", "tool"),
+        ("keras.applications.mobilenet", "MobileNet", "tool"),
+        ("keras.visualization", "plot_image_gallery", "tool"),
+        ("keras", "utils.get_file", "tool"),
+        ("keras", "layers.anything", "unknown by its path"),
+        ("tf_keras.src.backend", "os.system", "library"),
+        ("__main__", "os.system", "library"),
+        ("builtins", "os.system", "library"),
+        ("tensorflow_hub", "load", "library"),
+        ("tensorflow.lite.python.lite", "TFLiteConverter", "library"),
+        ("test.support.script_helper", "assert_python_ok", "library"),
+        ("distutils.spawn", "spawn", "library"),
+        ("scipy.io", "loadmat", "library"),
         ("keras.src.utils.image_dataset_utils", "load_image", "tool"),
         ("keras.config", "enable_unsafe_deserialization", "tool"),
         ("tf_keras.models", "load_model", "tool"),
@@ -247,6 +326,8 @@ def function(module: str | None, name: str) -> dict[str, Any]:
         ("keras.src.models.functional", "Functional", None),
         ("tf_keras.src.layers.core.tf_op_layer", "TFOpLambda", None),
         ("keras.src.applications.resnet", "preprocess_input", None),
+        ("keras.src.applications.convnext", "LayerScale", None),
+        ("keras.src.utils.numerical_utils", "to_categorical", None),
         ("tensorflow.python.keras.layers", "Dense", None),
         ("tensorflow.python.ops.init_ops_v2", "GlorotUniform", None),
         ("tensorflow.python.ops.nn_ops", "relu", None),
@@ -259,8 +340,20 @@ def function(module: str | None, name: str) -> dict[str, Any]:
     ],
 )
 def test_a_module_is_judged_by_what_can_be_found_in_it(module: str | None, name: str, kind: str | None) -> None:
-    assert origin(module, name, is_function=True) == kind
-    assert origin(module, name, is_function=False) == (None if kind == "unknown" else kind)
+    as_function = kind and kind.partition(" ")[0]
+    assert origin(module, name, is_function=True) == as_function
+    assert origin(module, name, is_function=False) == (None if kind == "unknown" else as_function)
+
+
+def test_classes_among_the_tools_of_keras_are_parts() -> None:
+    assert origin("keras.utils", "FeatureSpace", is_function=False) is None
+
+
+@pytest.mark.parametrize("name", ["wing", "Wing"])
+def test_a_function_that_says_it_is_a_class_is_one(name: str) -> None:
+    """Keras gives back what it finds; classes of one's own are no matter of trust."""
+    path = model(entry("Lambda", name="x", function={"module": "mine", "class_name": name, "config": {}}))
+    assert listed(path) == ([("foreign", "unknown", "mine.wing")] if name == "wing" else [])
 
 
 def test_a_foreign_function_is_an_error_in_any_place(archlint: Archlint) -> None:
@@ -279,9 +372,13 @@ def test_get_file_in_the_arguments_of_a_lambda_is_found(archlint: Archlint) -> N
 
 def test_a_function_by_its_registered_name_is_found(archlint: Archlint) -> None:
     """Keras before 3.9 looks for that where a module has nothing by the other name."""
-    path = model(loss={**function("keras.src.utils", "huber"), "registered_name": "get_file"})
-    assert found(archlint("check", path, "-f", "json")) == [("SEC002", None, "error")]
-    assert listed(path) == [("foreign", "tool", "keras.src.utils.get_file")]
+    loss = {**function("keras.src.losses", "huber"), "registered_name": "get_file"}
+    told = {(concern.category, concern.found) for concern in concerns({"training_config": {"loss": loss}})}
+    assert told == {
+        ("foreign", "keras.src.losses.get_file"),
+        ("ambiguous", "keras.src.losses.huber, registered as get_file"),
+    }
+    assert archlint("check", model(loss=loss)).code in (1, 2)
 
 
 @pytest.mark.parametrize("name", ["get_file", "keras.utils.get_file", "os.system", "builtins.eval"])
@@ -309,17 +406,36 @@ def test_a_layer_that_loads_what_is_elsewhere_is_found_in_any_place(archlint: Ar
         ({"function": "keras.utils.get_file"}, ("foreign", "tool", "tf.keras.utils.get_file")),
         ({"function": "raw_ops.LoadDataset"}, ("outside", "operation", "tf.raw_ops.LoadDataset")),
         ({"function": "io.write_file"}, ("outside", "operation", "tf.io.write_file")),
+        ({"function": "raw_ops.TFRecordDatasetV2"}, ("outside", "operation", "tf.raw_ops.TFRecordDatasetV2")),
+        ({"function": "raw_ops.ExperimentalSqlDataset"}, ("outside", "operation", "tf.raw_ops.ExperimentalSqlDataset")),
+        ({"function": "lite.experimental.load_delegate"}, ("foreign", "tool", "tf.lite.experimental.load_delegate")),
+        ({"function": "compat.v1.train.Server"}, ("foreign", "tool", "tf.compat.v1.train.Server")),
+        (
+            {"function": "experimental.register_filesystem_plugin"},
+            ("foreign", "tool", "tf.experimental.register_filesystem_plugin"),
+        ),
+        ({"function": "keras.applications.MobileNet"}, ("foreign", "tool", "tf.keras.applications.MobileNet")),
         ({"function": "math.reduce_sum"}, None),
+        ({"function": "compat.v1.transpose"}, None),
+        ({"function": "raw_ops.PreventGradient"}, None),
+        ({"function": "debugging.check_numerics"}, None),
+        ({"function": "experimental.numpy.ravel"}, None),
+        ({"function": "__operators__.getitem"}, None),
         ({"function": "random.uniform"}, None),
         ({"function": "io.decode_jpeg"}, None),
         ({"function": "keras.backend.relu"}, None),
     ],
 )
-def test_operations_of_tensorflow_that_open_or_call_are_found(settings: Any, expected: Any) -> None:
-    assert listed(model(entry("TFOpLambda", name="op", **settings))) == ([expected] if expected else [])
+@pytest.mark.parametrize("layer", ["TFOpLambda", "SlicingOpLambda"])
+def test_operations_of_tensorflow_that_open_or_call_are_found(layer: str, settings: Any, expected: Any) -> None:
+    assert listed(model(entry(layer, name="op", **settings))) == ([expected] if expected else [])
 
 
-@pytest.mark.parametrize("node", [{"op": "ReadFile"}, 'name: "x"\nop: "ReadFile"\ninput: "y"'], ids=["object", "text"])
+@pytest.mark.parametrize(
+    "node",
+    [{"op": "ReadFile"}, 'name: "x"\nop: "ReadFile"\ninput: "y"', "\n\x01x\x12\x08ReadFile\x1a\x01y"],
+    ids=["object", "text", "message"],
+)
 def test_operations_of_old_files_are_found(node: Any) -> None:
     assert listed(model(entry("TensorFlowOpLayer", name="op", node_def=node, method_name="x", cls_symbol="y"))) == [
         ("outside", "operation", "tf.ReadFile")
@@ -331,9 +447,10 @@ def test_methods_of_tensorflow_that_open_files_are_found() -> None:
     assert listed(model(entry("ClassMethod", name="op", **method))) == [
         ("foreign", "tool", "tf.data.Dataset.list_files")
     ]
-    assert (
-        listed(model(entry("ClassMethod", name="op", cls_symbol="RaggedTensor", method_name="from_row_splits"))) == []
-    )
+    made = entry("ClassMethod", name="op", cls_symbol="io.TFRecordWriter", method_name="__call__")
+    assert listed(model(made)) == [("foreign", "tool", "tf.io.TFRecordWriter.__call__")]
+    for known in ("RaggedTensor", "sparse.SparseTensor", "TensorShape", "Variable"):
+        assert listed(model(entry("ClassMethod", name="op", cls_symbol=known, method_name="from_row_splits"))) == []
 
 
 def test_custom_layers_are_no_matter_of_trust(archlint: Archlint) -> None:
@@ -373,6 +490,9 @@ def test_a_function_of_another_module_is_a_warning(archlint: Archlint) -> None:
         ({"vocabulary": ["/etc/passwd", "file://x"]}, None),
         ({"vocabulary": None, "mask_token": "/x", "note": "a/b", "equation": "/abc"}, None),
         ({"profile_handles": "x"}, None),
+        ({"pattern": "/x", "rewrite": "/y"}, None),
+        ({"calls": [["_CONSTANT_VALUE", -1, "/etc/shadow", {}]]}, "path"),
+        ({"calls": ["first", 0, "/etc/shadow"]}, None),
     ],
 )
 def test_settings_that_are_files_or_addresses_are_found(settings: Any, kind: str | None) -> None:
@@ -471,6 +591,26 @@ def test_a_class_of_keras_that_is_registered_as_another_is_found(archlint: Archl
     assert found(archlint("check", path, "-f", "json")) == [("SEC004", "a", "error")]
 
 
+@pytest.mark.parametrize(
+    ("module", "name", "registered", "is_told"),
+    [
+        (None, "Dense", "Dropout", True),
+        ("keras.src.layers.core.dense", "Dense", "Dropout", True),
+        ("keras.activations", "relu", "softmax", True),
+        ("keras.layers", "Dense", "Custom>Other", True),
+        ("keras.layers", "Dense", "keras_cv>Dense", True),
+        ("keras.layers", "Dense", "Dense", False),
+        ("keras.activations", "relu", "function", False),
+        ("keras.optimizers", "Adam", "Custom>Adam", False),
+        ("keras_cv.layers", "DropPath", "keras_cv>DropPath", False),
+        ("keras_hub.layers", "Rope", "keras_hub.layers>Rope", False),
+        ("mine", "Dense", "mine>Other", False),
+    ],
+)
+def test_a_registered_name_is_that_of_the_class(module: str | None, name: str, registered: str, is_told: bool) -> None:
+    assert disagrees(module, name, registered) == is_told
+
+
 def refused(archlint: Archlint, path: Path, sentence: str) -> None:
     ran = archlint("check", path, "-f", "concise")
     assert ran.code == 2
@@ -494,6 +634,18 @@ def test_an_hdf5_file_with_an_archive_behind_it_is_not_read(archlint: Archlint) 
     path = model()
     path.write_bytes(path.read_bytes() + archive(Path("evil.keras"), "config.json").read_bytes())
     refused(archlint, path, "it is an HDF5 file and a .keras archive at once, so readers would disagree")
+
+
+def test_an_hdf5_model_that_is_an_onnx_model_before_its_beginning_is_not_read(archlint: Archlint) -> None:
+    """Protobuf may begin with a long text, HDF5 at byte 512."""
+    x, y = (helper.make_tensor_value_info(name, 1, [1]) for name in "xy")
+    made = helper.make_model(helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", [x], [y]))
+    inner = bytes(512 - 6) + model().read_bytes()
+    size = bytes([len(inner) & 127 | 128, len(inner) >> 7 & 127 | 128, len(inner) >> 14])
+    for path in (Path("model.h5"), Path("model.onnx")):
+        path.write_bytes(b"\x08\x0a\x32" + size + inner + made.SerializeToString())
+        assert len(onnx.load(path).graph.node) == 1
+        refused(archlint, path, "it is an HDF5 file and an ONNX model at once, so readers would disagree")
 
 
 @pytest.mark.parametrize("start", [512, 8192])

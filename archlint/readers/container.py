@@ -9,6 +9,7 @@ from archlint.graph import Concern
 from archlint.limits import DIGEST_DIGITS
 from archlint.readers.files import OpenFile, Source
 from archlint.readers.gate import HDF5_SIGNATURE
+from archlint.readers.protobuf import is_onnx
 
 if TYPE_CHECKING:
     from zipfile import ZipInfo
@@ -28,6 +29,8 @@ def refuse_two_models(file: OpenFile, kind: str) -> None:
     other = "zip" if kind != "zip" and _ends_as_archive(file) else None
     if kind != "hdf5" and _holds_hdf5_model(file):
         other = "hdf5"
+    if kind == "hdf5" and not file.head.startswith(HDF5_SIGNATURE) and _begins_as_onnx(file):
+        other = "onnx"
     if other:
         raise ReadError(
             f"it is {_CALLED[kind]} and {_CALLED[other]} at once, so readers would disagree; it was not read"
@@ -53,6 +56,13 @@ def _listed(file: OpenFile) -> "list[ZipInfo]":
     # whatever zipfile raises at bytes that are no directory: no reader takes them for an archive either
     except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError, ValueError):
         return []
+
+
+def _begins_as_onnx(file: OpenFile) -> bool:
+    try:
+        return is_onnx(file)
+    except ReadError:  # it has no graph, but begins as a model
+        return True
 
 
 def _holds_hdf5_model(file: OpenFile) -> bool:
@@ -87,12 +97,16 @@ def concerns(file: OpenFile, kind: str) -> Iterator[Concern]:
 
 def _members(file: OpenFile) -> Iterator[Concern]:
     from archlint.readers.archives import open_member
+    from archlint.readers.pickles import content_digest, unpickled
 
     for member in _listed(file):
         kind = "path" if (member.external_attr >> 16) & 0xF000 == _LINK else "member"
         yield _concern("name", kind, member.filename, member.filename)
         if member.filename.lower().endswith(".h5") and member.file_size:
             yield from _outside(open_member(file, member), f"{member.filename}:")
+        if member.filename.lower().endswith(".npz") and unpickled(content := open_member(file, member)):
+            digest = content_digest(content)
+            yield Concern("code", "pickle", member.filename, "pickle", digest, None, member.file_size)
 
 
 def _outside(source: Source, prefix: str) -> Iterator[Concern]:

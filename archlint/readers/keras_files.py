@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from archlint.readers.hdf5 import Dataset, Hdf5
 
 _TEXTS = ("config.json", "metadata.json")
-_WEIGHTS = "model.weights.h5"
+_WEIGHTS, _OTHER_WEIGHTS = "model.weights.h5", "model.weights.npz"
 _WEIGHTS_ONLY = (
     "it holds weights only, no architecture, so there is nothing to judge; "
     "save the whole model with model.save('name.keras')"
@@ -54,7 +54,7 @@ def read_keras(file: OpenFile) -> Model:
         ReadError: the archive is damaged, or no Keras model.
     """
     with _unzipping():
-        listed = members(file, (*_TEXTS, _WEIGHTS))
+        listed = members(file, (*_TEXTS, _WEIGHTS, _OTHER_WEIGHTS))
         texts = _texts(file, listed)
     if "config.json" not in texts:
         raise ReadError("it is a zip archive, but no Keras model: it has no config.json; give a .keras file")

@@ -2,14 +2,19 @@
 
 import binascii
 import re
+import string
+from itertools import islice
 from typing import NamedTuple
 
 from archlint.readers.strict_json import Json
 
-_STARTS = ("4w", "Yw", "gA", "\xe3", "c", "\x80")
-"""How texts with code begin: the first two letters of base64, or the first character of raw bytes."""
+_ALPHABET = frozenset(string.ascii_letters + string.digits + "+/")
+_STRANGE = "[^A-Za-z0-9+/]*"
+_STARTS = re.compile(rf"[\xe3c\x80]|{_STRANGE}(?:[4Y]{_STRANGE}[w-z0-9+/]|g{_STRANGE}A)")
+"""How texts with code begin: the first two letters of base64, which passes over other characters, or the first
+character of raw bytes."""
 
-_MARSHALLED = re.compile(rb"[c\xe3][\0-\x3f]\0\0\0", re.DOTALL)
+_MARSHALLED = re.compile(rb"[c\xe3][\0-\xff][\0-\x0f]\0\0", re.DOTALL)
 """A code object: its sign (flagged or not), and how many arguments it takes, in four bytes."""
 
 _PICKLED = re.compile(rb"\x80[\2-\5].*\.\Z", re.DOTALL)
@@ -25,13 +30,16 @@ class Payload(NamedTuple):
 
 def recognised(text: str) -> Payload | None:
     """The code that a text is by the look of it, wherever it stands."""
-    if not text.startswith(_STARTS) or len(text) < _SHORTEST:
-        return None
-    head = _bytes(text[:8])
-    if not _MARSHALLED.match(head) and not head.startswith(b"\x80"):
+    if len(text) < _SHORTEST or not _STARTS.match(text) or not _begins_as_code(text):
         return None
     found = payload(text)
     return None if found.kind == "text" else found
+
+
+def _begins_as_code(text: str) -> bool:
+    first = "".join(islice(filter(_ALPHABET.__contains__, text), 8))
+    heads = (text[:8].encode("latin-1", "replace"), binascii.a2b_base64(first) if len(first) == 8 else b"")
+    return any(_MARSHALLED.match(head) or head.startswith(b"\x80") for head in heads)
 
 
 def payload(value: Json) -> Payload:

@@ -20,19 +20,23 @@ _ARRAYS = frozenset({"tensorflow", "numpy", "torch", "jax"})
 
 _NO_OPERATION = re.compile(
     r"\.(gfile|file_io|io_ops|gen_io_ops|platform|load_library|saved_model|script_ops|tools|hub|serialization|f2py|"
-    r"distutils|testing|npyio|ctypeslib|utils|multiprocessing|distributed)\."
-)
-_FILES = frozenset(
-    "load loads save savez savetxt loadtxt genfromtxt fromfile fromregex memmap open_memmap DataSource recfromtxt "
-    "recfromcsv ndfromtxt mafromtxt load_state_dict_from_url _load_from_bytes pure_callback io_callback load_variable "
-    "load_checkpoint import_meta_graph export_meta_graph create_file_writer TFRecordWriter TFRecordDataset "
-    "TextLineDataset FixedLengthRecordDataset list_files snapshot".split()
+    r"distutils|testing|npyio|ctypeslib|utils|multiprocessing|distributed?|lite|mlir|profiler|summary|debug|jit|onnx|"
+    r"package|_dynamo|_inductor|resource_loader|dtensor)\."
 )
 _TOOLS = frozenset(
-    "pip setuptools pkg_resources cloudpickle dill joblib yaml requests urllib3 httpx pandas IPython "
-    "ipykernel fsspec cffi numba pytest".split()
+    # of most environments
+    "pip setuptools pkg_resources wheel absl astunparse google grpc h5py PIL requests rich tensorboard urllib3 "
+    "werkzeug certifi jinja2 yaml cloudpickle dill joblib pandas scipy sklearn matplotlib cv2 skimage imageio IPython "
+    "ipykernel jupyter_client notebook zmq tornado psutil fsspec cffi numba pytest _pytest click typer tqdm "
+    # of many
+    "onnx onnxruntime tf2onnx pyarrow dask ray mlflow wandb boto3 botocore s3fs gcsfs huggingface_hub torchvision "
+    "torchaudio xgboost lightgbm nltk spacy gensim httpx aiohttp flask django fastapi uvicorn sqlalchemy redis lxml "
+    "bs4 openpyxl paramiko kubernetes selenium scrapy "
+    # that Python had once
+    "asynchat asyncore cgi cgitb crypt distutils imp lib2to3 mailcap msilib nntplib pipes smtpd spwd telnetlib uu "
+    "xdrlib".split()
 )
-"""Packages that most environments have, and that can open files, fetch or run things."""
+"""Packages that can open files, fetch or run things, besides Python's own."""
 
 _NO_PARTS = frozenset(
     # keras.src.saving.serialization_lib.NON_MODELING_APIS of Keras 3.15, without its modules
@@ -46,24 +50,40 @@ _NO_PARTS = frozenset(
 """Functions of Keras that open, fetch or load: no part of a network."""
 
 _NO_PARTS_OF = re.compile(
-    r"\.(saving|config|datasets|export|callbacks|file_utils|io_utils|python_utils|torch_utils|\w*dataset_utils)\."
+    r"\.(saving|config|datasets|export|callbacks|file_utils|io_utils|python_utils|torch_utils|\w*dataset_utils|"
+    r"visualization|distribution)\."
 )
+_OF_USE = re.compile(
+    r"\.utils\.(\w+\.)*(to_categorical|normalize)$|"
+    r"\.applications\.(\w+\.)*(preprocess_input|StochasticDepth|LayerScale|CustomScaleLayer)$"
+)
+_SELDOM_OF_USE = re.compile(r"\.(applications|utils)\.")
+"""Of these modules of Keras, most functions fetch weights, or read files; those that make models look like classes."""
+
+_LIBRARIES = (_TOOLS | sys.stdlib_module_names) - {"__main__"}
+
 _DOTTED = re.compile(r"\w+(\.\w+)+")
 _BUILT_IN = frozenset(
     "eval exec compile __import__ open getattr setattr delattr globals locals vars input breakpoint exit quit".split()
 )
 _FAMILY = re.compile(r"tensorflow(\.\w+)*\.keras(\.|$)")
 
-_OPENING = frozenset(
-    "read_file write_file matching_files save save_v2 save_slices restore restore_v2 merge_v2_checkpoints print_v2 "
-    "save_dataset save_dataset_v2 load_dataset snapshot_dataset snapshot_dataset_v2 whole_file_reader "
-    "whole_file_reader_v2 text_line_reader text_line_reader_v2 tfrecord_reader tfrecord_reader_v2 tfrecord_dataset "
-    "text_line_dataset fixed_length_record_dataset fixed_length_record_reader fixed_length_record_reader_v2 "
-    "initialize_table_from_text_file initialize_table_from_text_file_v2".split()
+_OPENING = re.compile(
+    r"file|dataset|datasource|reader|writer|checkpoint|snapshot|summary|record|server|remotecall|lmdb|sql|vocab|"
+    r"loadand|iterator|memmap|graphdef|writegraph|export|dump|(de|en)codeproto|genfromtxt|mafromtxt|^print$|"
+    r"^(recfrom|load|save|restore|import|rpc|dtensor|debug(identity|gradient|nan|numeric))"
 )
-_CALLING = frozenset(
-    "py_func py_func_stateless eager_py_func py_function numpy_function load_library load_op_library".split()
+_CALLING = re.compile(r"pyfunc|pyfunction|numpyfunction|library|plugin|callback|loadfrombytes")
+"""What the names of TensorFlow's and NumPy's functions have in them that open files, or run what is no operation. They
+are compared without underscores and versions."""
+
+_COMPUTING = re.compile(
+    r"(compat\.v[12]\.)?"
+    r"((math|nn|linalg|strings|image|signal|random|sparse|ragged|sets|bitwise|dtypes|audio|quantization|io|raw_ops|"
+    r"debugging|__operators__|experimental\.numpy)\.((special|experimental|random)\.)?)?"
+    r"(\w*(Tensor|Shape|Array|Variable|Slices|DType)\.)?\w+"
 )
+"""Where in TensorFlow those operations are that layers are made of, some of them methods of classes."""
 
 LOADERS = {
     "TFSMLayer": "loads a SavedModel from a folder",
@@ -81,7 +101,7 @@ _PLACE_KEY = re.compile(
 )
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]{1,15}://|file:", re.IGNORECASE)
 _ABSOLUTE = re.compile(r"(?:/|~/|\.\./|[A-Za-z]:[\\/]|\\\\)[\w.]")
-_SILENT_KEY = re.compile(r"name$|_token$|^equation$|^data_format$")
+_SILENT_KEY = re.compile(r"name$|_token$|^equation$|^data_format$|(?:pattern|rewrite|separator|delimiter|sep)$")
 
 
 def origin(module: str | None, name: str, is_function: bool) -> str | None:
@@ -93,31 +113,54 @@ def origin(module: str | None, name: str, is_function: bool) -> str | None:
     """
     if module is None:
         return None
+    if "." in name.rpartition(">")[2]:  # no Keras writes a path for a name, but readers follow it
+        return _by_path(module, name, is_function)
     package = module.partition(".")[0]
+    looks_so = is_function or name[:1].islower()
     if package in _OWN or _FAMILY.match(module):
-        return "tool" if name in _NO_PARTS or _NO_PARTS_OF.search(f"{module}.") else None
+        return "tool" if _is_tool(f"{module}.", name, looks_so) else None
     if package in _ARRAYS:
-        return "library" if operation(name) or name in _FILES or _NO_OPERATION.search(f"{module}.") else None
+        return "library" if _kind_of(name) or _NO_OPERATION.search(f"{module}.") else None
     if module == "builtins":  # Keras's own word for functions that have no module
         return "library" if name in _BUILT_IN else None
-    if package in sys.stdlib_module_names and package != "__main__":
-        return "library"
-    if package in _TOOLS:
+    if (
+        package in _LIBRARIES
+        or module.startswith("test.support")
+        or (package in _EXTENSIONS and looks_so and _kind_of(name))
+    ):
         return "library"
     return "unknown" if is_function and package not in _EXTENSIONS and module != "__main__" else None
 
 
-def disagrees(module: str | None, name: str, registered: str | None) -> bool:
-    """Whether a class goes by a public name of Keras, and is registered as another one.
+def _by_path(module: str, name: str, is_function: bool) -> str:
+    if not _LIBRARIES.isdisjoint(name.split(".")):
+        return "library"
+    before, _, last = f"{module}.{name}".rpartition(".")
+    return origin(before, last, is_function) or "unknown"
 
-    Readers that go by module and class then take it for Keras's; Keras asks for the registered one first.
+
+def _is_tool(module: str, name: str, is_function: bool) -> bool:
+    """Whether something in a module of Keras, whose name ends with a dot, is no part of a network."""
+    if name in _NO_PARTS or _NO_PARTS_OF.search(module):
+        return True
+    is_suspect = _SELDOM_OF_USE.search(module) and (is_function or ".applications." in module)
+    return bool(is_suspect) and not _OF_USE.search(f"{module}{name}")
+
+
+def disagrees(module: str | None, name: str, registered: str | None) -> bool:
+    """Whether a class or function is registered under another name, or as another one than the public one of Keras.
+
+    Some readers go by module and class, others ask for the registered one first.
     """
-    if not registered or not module:
+    owner, _, called = (registered or name).rpartition(">")
+    if not owner:
+        return called not in (name, "function")  # TensorFlow 2.12 calls all functions so
+    package = (module or "").partition(".")[0]
+    is_own = package in _OWN or _FAMILY.match(module or "")
+    if not is_own or ".src" in f"{module}" or ".python" in f"{module}":
         return False
-    package = module.partition(".")[0]
-    is_public = (package in _OWN or _FAMILY.match(module)) and ".src" not in module and ".python" not in module
-    own = {name, f"Custom>{name}", f"keras>{name}", f"Keras>{name}"}  # TensorFlow 2.11 filed optimizers under Custom
-    return bool(is_public) and registered.removeprefix("Keras>") not in own
+    # TensorFlow 2.11 filed optimizers under Custom
+    return called != name or (owner not in ("Custom", "keras", "Keras") and owner.partition(".")[0] != package)
 
 
 def named_function(text: str) -> str | None:
@@ -130,12 +173,20 @@ def named_function(text: str) -> str | None:
 
 def operation(text: str) -> str | None:
     """What an operation of TensorFlow does besides computing: `calls` Python, a library or a tool, or `opens` files."""
-    module, _, name = text.rpartition(".")
-    snake = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
-    if snake in _OPENING:
-        return "opens"
-    is_tool = module and origin(f"tensorflow.{module}", name, is_function=False)
-    return "calls" if snake in _CALLING or is_tool else None
+    if text.startswith("keras."):
+        module, _, name = text.rpartition(".")
+        return "calls" if origin(f"tensorflow.{module}", name, is_function=True) else None
+    if not _COMPUTING.fullmatch(text):
+        return "calls"
+    return next(filter(None, map(_kind_of, text.split("."))), None)
+
+
+def _kind_of(name: str) -> str | None:
+    """As `operation`, by the name of a function alone."""
+    plain = re.sub(r"v\d+$", "", name.lower().replace("_", ""))
+    if _CALLING.search(plain):
+        return "calls"
+    return "opens" if _OPENING.search(plain) else None
 
 
 def location(key: str, text: str) -> str | None:

@@ -11,11 +11,13 @@ from hashlib import sha256
 from itertools import islice
 from typing import NamedTuple
 
+from archlint.errors import ReadError
 from archlint.graph import Concern
 from archlint.limits import DIGEST_DIGITS, NAME_LENGTH
 from archlint.readers.keras import suspects
 from archlint.readers.keras.payload import payload, recognised
 from archlint.readers.keras.values import class_of
+from archlint.readers.protobuf import BYTES, HEADER, header
 from archlint.readers.strict_json import Json
 
 _MOST = 1_000
@@ -27,14 +29,23 @@ _SHOWN = 120
 _LOOKED_AT = frozenset({str, list, dict})
 _LAMBDA = "__lambda__"
 _COMPILED = frozenset({"compile_config", "training_config"})
-_PLACING = frozenset({"inbound_nodes", "build_config"})
-"""What a layer is called with. That changes wherever the layer is put, so its digest does not count it; what stands in
-it has a digest of its own."""
+_CALLS = "inbound_nodes"
+_PLACING = frozenset({_CALLS, "build_config"})
+"""Where a layer is. That changes wherever it is put, so its digest counts only the constants that it is called with;
+objects in it have digests of their own."""
 
 _TYPE = "_type"
 """How the settings end that say of others that they are code: Lambda has `function_type` beside `function`."""
 
+_SLOTS = ("function", "output_shape", "mask")
+"""The settings of a Lambda that may be functions."""
+
+_CONSTANT, _CONSTANT_AT = "_CONSTANT_VALUE", 2
+"""How a list begins that is an argument of a call, and no layer's output; and where in it the argument is."""
+
 _NODE_OP = re.compile(r'\bop: ?"(\w+)"')
+_OP_TAG = 2 << 3 | BYTES
+"""The field of a NodeDef that says its operation."""
 
 
 class _Place(NamedTuple):
@@ -88,9 +99,11 @@ def _is_notable(attributes: Mapping[str, Json]) -> bool:
                 return True
             seen.add((key, value))
         elif kind is list:
+            if key in _SLOTS and _begins_with_text(value):
+                return True
             pending += [(key, inner) for inner in value if type(inner) in _LOOKED_AT]
         elif kind is dict:
-            if "class_name" in value and (named := _named(value)) not in seen:
+            if "class_name" in value and (named := _named(value, key)) not in seen:
                 if named and named.is_notable():
                     return True
                 seen.add(named)
@@ -111,11 +124,12 @@ class _Named(NamedTuple):
     called: str
     module: str | None
     registered: str | None
+    is_function: bool
 
     @property
     def bare(self) -> str:
-        """The class without the package that it is registered under."""
-        return self.class_name.rpartition(">")[2]
+        """The class without the package that it is registered under, or the modules that it is in."""
+        return _bare({"class_name": self.class_name})
 
     def full(self, name: str) -> str:
         """A name with the module before it, as a message shows it."""
@@ -129,25 +143,31 @@ class _Named(NamedTuple):
 
     def foreign(self) -> tuple[str, str] | None:
         """How it is none of Keras's parts (`suspects.origin`), and by which name."""
-        if kind := suspects.origin(self.module, self.called, self.class_name == "function"):
+        if kind := suspects.origin(self.module, self.called, self.is_function):
             return kind, self.called
+        if not self.registered or ">" in self.registered:
+            return None
         # Keras before 3.9 takes what goes by the registered name if a module has nothing by the other
-        kind = suspects.origin(self.module, self.registered, is_function=False) if self.registered else None
-        return (kind, self.registered) if kind and self.registered else None
+        kind = suspects.origin(self.module, self.registered, is_function=False)
+        return (kind, self.registered) if kind else None
 
     def disagrees(self) -> bool:
         """As `suspects.disagrees`."""
         return suspects.disagrees(self.module, self.called, self.registered)
 
 
-def _named(value: Mapping[str, Json]) -> _Named | None:
-    """What an object is made by; None: it is no object that Keras would build."""
+def _named(value: Mapping[str, Json], key: str) -> _Named | None:
+    """What an object under a key is made by; None: it is no object that Keras would build.
+
+    Keras takes a function where it says that it is a class, too: what is written small in the place of one is one.
+    """
     name = value.get("class_name")
     if not isinstance(name, str):
         return None
     called = str(class_of(value)[0]) if name == "function" else name
+    is_function = name == "function" or (name[:1].islower() and bool(suspects.FUNCTION_KEY.search(key)))
     module, registered = value.get("module"), value.get("registered_name")
-    return _Named(name, called, _text(module), _text(registered))
+    return _Named(name, called, _text(module), _text(registered), is_function)
 
 
 def _text(value: Json) -> str | None:
@@ -176,7 +196,7 @@ class _Walk:
 
     def _object(self, place: _Place) -> Iterator[Concern]:
         """What is to be said of an object as a whole."""
-        value, named = place.value, _named(place.value)
+        value, named = place.value, _named(place.value, place.named_key())
         for slot in _executed(value):
             yield self._code(place, (slot,), value[slot])
         if named is None:
@@ -206,12 +226,13 @@ class _Walk:
                 continue
             if suspects.FUNCTION_KEY.search(str(key) if around is None else around):
                 yield from self._function(place, key, text)
-            if around is None and (kind := suspects.location(str(key), text)) and not _is_loader(place.owner):
+            named = str(key) if around is None else "" if _is_constant(value) and key == _CONSTANT_AT else None
+            if named is not None and (kind := suspects.location(named, text)) and not _is_loader(place.owner):
                 yield self._concern("outside", kind, place, _short(text), key)
 
     def _function(self, place: _Place, key: str | int, text: str) -> Iterator[Concern]:
         """What is to be said of a function that is named by a text."""
-        if str(class_of(place.owner)[0]).rpartition(">")[2] == "TFOpLambda":
+        if _bare(place.owner) in _OPERATIONS:
             yield from self._operation(place, text, key)
         elif kind := suspects.named_function(text):
             yield self._concern("foreign", kind, place, _short(text), key)
@@ -269,7 +290,34 @@ def _counted(whole: Json) -> Json:
     """As much of an object as its digest is about."""
     if not isinstance(whole, dict) or "class_name" not in whole:
         return whole
-    return {key: inner for key, inner in whole.items() if key not in _PLACING or not isinstance(inner, (dict, list))}
+    counted = {key: inner for key, inner in whole.items() if key not in _PLACING or not isinstance(inner, (dict, list))}
+    constants = _constants(whole.get(_CALLS))
+    return {**counted, _CALLS: constants} if constants and _CALLS not in counted else counted
+
+
+def _constants(calls: Json) -> Json:
+    """What a layer is called with, without the outputs of layers and the objects that are built for it."""
+    if isinstance(calls, dict):
+        if isinstance(name := calls.get("class_name"), str) and (name in _TOLD_APART or not _is_part(name)):
+            return None
+        found = {key: _constants(inner) for key, inner in calls.items()}
+        return {key: inner for key, inner in found.items() if inner not in _NOTHING}
+    if not isinstance(calls, list):
+        return calls
+    is_output = [type(item) for item in calls[:3]] == [str, int, int] and not _is_constant(calls)
+    return [found for found in map(_constants, calls[3:] if is_output else calls) if found not in _NOTHING]
+
+
+def _begins_with_text(value: Json) -> bool:
+    return isinstance(value, list) and bool(value) and isinstance(value[0], str)
+
+
+def _is_constant(value: Json) -> bool:
+    return isinstance(value, list) and value[:1] == [_CONSTANT]
+
+
+_TOLD_APART = frozenset({_LAMBDA, "__keras_tensor__"})
+_NOTHING: tuple[Json, ...] = (None, [], {})
 
 
 def _is_part(class_name: str) -> bool:
@@ -295,11 +343,15 @@ def _path(around: str | None, layer: Mapping[str, Json]) -> str | None:
 
 
 def _executed(value: Json) -> tuple[str, ...]:
-    """The settings of a Lambda, or of a Merge, that Keras 1 and 2 load as bytecode, whatever they look like."""
+    """The settings of a Lambda, or of a Merge, that some Keras loads as bytecode, whatever they look like.
+
+    Keras 1 and 2 go by the type that is stated; Keras 3 takes lists that begin with a text for bytecode without it.
+    """
     if not isinstance(value, dict):
         return ()
     stated = (key.removesuffix(_TYPE) for key, kind in value.items() if kind == "lambda" and key.endswith(_TYPE))
-    return tuple(slot for slot in stated if slot in value)
+    listed = (slot for slot in _SLOTS if _begins_with_text(value.get(slot)))
+    return tuple(dict.fromkeys(slot for slot in (*stated, *listed) if slot in value))
 
 
 def _code_of(value: Mapping[str, Json]) -> Json:
@@ -312,8 +364,23 @@ def _node_op(config: Json) -> str | None:
     node = config.get("node_def") if isinstance(config, dict) else None
     if isinstance(node, dict):
         return str(node.get("op"))
-    found = _NODE_OP.search(node) if isinstance(node, str) else None
-    return found[1] if found else None
+    if not isinstance(node, str):
+        return None
+    found = _NODE_OP.search(node)
+    return found[1] if found else _op_in(node.encode("utf-8", "replace"))
+
+
+def _op_in(message: bytes) -> str | None:
+    """The operation in a NodeDef as protobuf writes it, which TensorFlow from 2.1 on puts into a text."""
+    position, window = 0, message + bytes(HEADER)
+    while position < len(message):
+        try:
+            tag, _, body, position = header(window, position, 0)
+        except ReadError:
+            return None
+        if tag == _OP_TAG:
+            return message[body:position].decode("utf-8", "replace")
+    return None
 
 
 def _method(config: Json) -> str | None:
@@ -325,8 +392,18 @@ _WITH_OPERATION = {"TensorFlowOpLayer": _node_op, "ClassMethod": _method}
 """Layers whose settings say in several places which operation of TensorFlow they are, and how."""
 
 
+_OPERATIONS = frozenset({"TFOpLambda", "SlicingOpLambda"})
+"""Layers that are an operation of TensorFlow, which a text names."""
+
+
 def _is_loader(owner: Json) -> bool:
-    return str(class_of(owner)[0]).rpartition(">")[2] in suspects.LOADERS
+    return _bare(owner) in suspects.LOADERS
+
+
+def _bare(value: Json) -> str:
+    """The class of an object without package and module; empty for what is none."""
+    name = value.get("class_name") if isinstance(value, dict) else None
+    return name.rpartition(">")[2].rpartition(".")[2] if isinstance(name, str) else ""
 
 
 def _short(text: str) -> str:
