@@ -391,6 +391,8 @@ EVIL = (
     "new\nline\r\n::error::owned",
     "::error file=a::owned",
     "##[error]owned",
+    "##vso[task.setvariable variable=PATH]owned",
+    "\u3164\xad\U000e0065\U000e0076",
     "\x1b[2J\x9b2J\x07\x00\x7f",
     "\u202ereversed\u2066",
     "\ud800 alone \udfff",
@@ -441,7 +443,7 @@ def test_no_name_gives_orders_to_the_runner_of_github(
     archlint: Archlint, hostile: tuple[str, ...], format: Format
 ) -> None:
     out = archlint(*hostile, "-f", format).out
-    assert "##[" not in out
+    assert not re.search(r"##[\w.]*\[", out)
     commands = r"(error|warning|notice) file=[^:]*,title=[^:]*::(?!owned)|(end)?group::"
     assert not re.search(rf"^\s*::(?!{commands})", out, re.MULTILINE)
 

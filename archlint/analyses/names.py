@@ -2,8 +2,9 @@
 
 import re
 
-_CONTROL = re.compile(r"[\0-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]")
-"""Control characters, marks of direction, characters without width, and halves of characters."""
+from archlint.characters import CONTROL, HALVES, UNSEEN
+
+_CONTROL = re.compile(f"[{CONTROL}{UNSEEN}{HALVES}]")
 
 _PATH = re.compile(r"(?:^|[/\\])\.\.(?:[/\\]|$)|^[/\\]|^[A-Za-z]:[/\\]")
 """What leads a file that is named so out of its folder. A slash alone does not: layers are called `block1/conv`."""

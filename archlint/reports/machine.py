@@ -1,6 +1,7 @@
 """The formats for programs: JSON (one document) and JSON lines (one object per file, then the summary)."""
 
 import json
+import re
 from collections.abc import Iterator
 from math import isfinite
 from typing import Any
@@ -8,16 +9,17 @@ from typing import Any
 import msgspec
 
 from archlint.reports.contract import Report
+from archlint.reports.text import ANYWHERE
 
 
 def encode(value: Any, indent: int | None = None) -> str:
     """Any of archlint's structs as JSON in ASCII: names stay exact, and no raw control character gets out.
 
-    Nor does `##[`, which gives orders to GitHub's runner wherever it stands in a log.
+    Nor does `##[` or `##word[`, which give orders to the runners of CI wherever they stand in a log.
     """
     plain = _finite(msgspec.to_builtins(value))
     text = json.dumps(plain, ensure_ascii=True, indent=indent, allow_nan=False, default=str)
-    return text.replace("##[", "#\\u0023[")
+    return re.sub(ANYWHERE, r"#\\u0023", text)
 
 
 def _finite(value: Any) -> Any:

@@ -7,17 +7,16 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
+from archlint.characters import CONTROL, HALVES, UNSEEN
+
 if TYPE_CHECKING:
     from rich.text import Text
 
-_UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f"  # control characters: C0, DEL, C1
-    "\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff"  # invisible, line-breaking and bidirectional ones
-    "\ud800-\udfff]"  # lone surrogates, which no output encoding can carry
-)
-_COMMAND = re.compile(r"(?<!\S)::|##(?=\[)")
-"""What begins a command to GitHub's runner, in whose log a name must not give orders: the one at the beginning of a
-line, the other, its old form, anywhere (actions/runner, ActionCommand.cs)."""
+_UNSAFE = re.compile(f"[{CONTROL}{UNSEEN}{HALVES}]")
+ANYWHERE = r"##(?=[\w.]*\[)"
+"""What begins an order to the runner of a CI wherever it stands in a log: `##[` to GitHub's, `##vso[` to Azure's."""
+_COMMAND = re.compile(rf"(?<!\S)::|{ANYWHERE}")
+"""With the one that does at the beginning of a line (actions/runner, ActionCommand.cs)."""
 _LONGEST = 300
 """Characters of one text: names in honest models have below 100, sentences below 300."""
 PIPE_WIDTH = 100
