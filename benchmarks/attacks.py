@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import h5py
+import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -59,6 +60,15 @@ def _second_configuration(folder: Path, name: str) -> None:
     path = write_keras(folder, sequential(), f"{name}.keras")
     with zipfile.ZipFile(path, "a") as archive, warnings.catch_warnings(action="ignore"):
         archive.writestr("config.json", text(sequential(LAMBDA_3)))
+
+
+def _pickled_weights(folder: Path, name: str) -> None:
+    held = np.array([{"weights": 1}], dtype=object)
+    np.savez(folder / "model.weights.npz", dense=held)
+    path = write_keras(folder, sequential(), f"{name}.keras")
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.write(folder / "model.weights.npz", "model.weights.npz")
+    (folder / "model.weights.npz").unlink()
 
 
 def _wrong_ending(folder: Path, name: str) -> None:
@@ -106,6 +116,18 @@ HARMFUL: dict[str, Write] = {
     "ONNX data at an absolute path": _data("/etc/passwd"),
     "ONNX data above the folder": _data("../../../etc/passwd"),
     "layer named as a path": h5(layer("Dense", "../../../tmp/x", units=4)),
+    # Those below were found by somebody who looked for what archlint missed; it missed each of them then.
+    "Lambda with a character before its code": h5(layer("Lambda", "l", function=["!" + CODE, None, None])),
+    "system behind a path": keras(layer("Lambda", "l", function=function("tf_keras.src.backend", "os.system"))),
+    "loadmat as a class": keras(layer("Lambda", "l", function={"module": "scipy.io", **layer("loadmat", "f")})),
+    "MobileNet as a function": keras(
+        layer("Lambda", "l", function=function("keras.applications.mobilenet", "MobileNet"))
+    ),
+    "plugin by TFOpLambda": h5(layer("TFOpLambda", "o", function="experimental.register_filesystem_plugin")),
+    "library by SlicingOpLambda": h5(layer("SlicingOpLambda", "o", function="load_op_library")),
+    "ReadFile in a message": h5(layer("TensorFlowOpLayer", "o", node_def="\n\1x\x12\x08ReadFile", constants={})),
+    "Dense registered as Dropout": h5({**layer("Dense", "d", units=4), "registered_name": "Dropout"}),
+    "pickled weights": _pickled_weights,
 }
 
 _OWN = {"module": "mine.layers", "class_name": "Scale", "registered_name": "mine>Scale", "config": {"name": "s"}}

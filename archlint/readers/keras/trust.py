@@ -133,7 +133,7 @@ class _Named(NamedTuple):
 
     def full(self, name: str) -> str:
         """A name with the module before it, as a message shows it."""
-        return f"{_short(self.module or '')}.{_short(name)}"
+        return f"{_short(self.module)}.{_short(name)}" if self.module else _short(name)
 
     def is_notable(self) -> bool:
         """Whether anything is to be said of it."""
