@@ -33,7 +33,7 @@ class Weights:
         if reading is Reading.never:
             return "--weights never was given"
         if not self._stored:
-            return "the file holds no weights"
+            return self.model.absent.get("weight.layer", "the file holds no weights")
         total = sum(weight.nbytes for weight in self._stored)
         if reading is Reading.auto and total > self.evidence.budget:
             budget = f"{self.evidence.budget // MIB} MiB that are read by default"

@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count, takewhile
 from math import prod
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -95,6 +96,23 @@ class Hdf5:
         with _parsing():
             return [path for path, _, member in self._members() if hasattr(member, "shape")]
 
+    def listed(self, root: str) -> dict[str, list[str]] | None:
+        """The weights that Keras's attributes list, by groups in `root`; None if they list no groups.
+
+        A group that is not there, or only by a link, has none.
+        """
+        with _parsing():
+            around = _within(self._file, root)
+            groups = _texts(around, "layer_names") if around is not None else None
+            if around is None or groups is None:
+                return None
+            if len(set(groups)) < len(groups):
+                raise ReadError("it lists weights twice, so readers would disagree; save the model again")
+            found = {name: _within(around, name) for name in groups}
+            return {
+                name: _texts(group, "weight_names") or [] if group is not None else [] for name, group in found.items()
+            }
+
     def links_out(self) -> list[tuple[str, str, str]]:
         """Of everything that is in another file: what kind it is, its path, and that file."""
         with _parsing():
@@ -167,6 +185,29 @@ def _contiguous(source: Source, offset: int, dtype: "np.dtype[Any]", shape: tupl
     if size:
         source.fill(raw.data, offset)
     return raw.view(dtype).reshape(shape)
+
+
+def _within(group: Any, path: str) -> Any:
+    """A group in another one, None if there is none; no link is followed."""
+    for name in path.split("/"):
+        if not isinstance(group._links.get(name, ""), int):
+            return None
+        group = group.get_lazy_view(name)
+        if hasattr(group, "shape"):
+            return None
+    return group
+
+
+def _texts(group: Any, name: str) -> list[str] | None:
+    """The texts in an attribute, which Keras cuts into several if they are long; None if there is none."""
+    attributes = group.attrs
+    parts = [name] if name in attributes else [*takewhile(attributes.__contains__, (f"{name}{n}" for n in count()))]
+    texts = [text for part in parts for text in np.ravel(attributes[part])]
+    return [_text(text) for text in texts] if parts else None
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)
 
 
 _BFLOAT16 = np.dtype("V2")

@@ -2,8 +2,9 @@
 
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from archlint.errors import ReadError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _TEXTS = ("config.json", "metadata.json")
 _WEIGHTS, _OTHER_WEIGHTS = "model.weights.h5", "model.weights.npz"
+_NOT_READ = f"its weights are in {_OTHER_WEIGHTS}, which archlint does not read; save the model again"
 _WEIGHTS_ONLY = (
     "it holds weights only, no architecture, so there is nothing to judge; "
     "save the whole model with model.save('name.keras')"
@@ -44,7 +46,7 @@ def read_h5(file: OpenFile) -> Model:
     if compiled is not None:
         attributes["training_config"] = strict_json.loads(compiled, "training_config")
     attributes["keras_version"] = _text(hdf5.attribute("keras_version"))
-    return from_attributes(attributes, "keras_h5", hdf5.datasets)
+    return from_attributes(attributes, "keras_h5", hdf5.datasets, hdf5)
 
 
 def read_keras(file: OpenFile) -> Model:
@@ -63,7 +65,16 @@ def read_keras(file: OpenFile) -> Model:
     version = metadata.get("keras_version") if isinstance(metadata, dict) else None
     compiled = config.get("compile_config") if isinstance(config, dict) else None
     attributes = {"model_config": config, "training_config": compiled, "keras_version": version, "metadata": metadata}
-    return from_attributes(attributes, "keras_zip", lambda: _datasets(file, weights))
+    if not _has_other_weights(listed):
+        return from_attributes(attributes, "keras_zip", lambda: _datasets(file, weights))
+    model = from_attributes(attributes, "keras_zip")
+    return replace(model, absent={**model.absent, "weight.layer": _NOT_READ})
+
+
+def _has_other_weights(listed: Iterable[zipfile.ZipInfo]) -> bool:
+    """Whether Keras takes the weights from the other file: it does if none has the very name of the first."""
+    names = {member.filename for member in listed}
+    return _WEIGHTS not in names and _OTHER_WEIGHTS in map(str.lower, names)
 
 
 @contextmanager

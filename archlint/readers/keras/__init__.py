@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from archlint.errors import ReadError
 from archlint.graph import Model, StoredWeight, Training, release
+from archlint.readers.keras.agreement import refuse_contradictions
 from archlint.readers.keras.flatten import flatten
+from archlint.readers.keras.listing import ROOT, refuse_other_weights
 from archlint.readers.keras.parse import graph
 from archlint.readers.keras.stored import stored_weights
 from archlint.readers.keras.training import training
@@ -14,7 +16,7 @@ from archlint.readers.keras.trust import concerns
 from archlint.readers.strict_json import Json
 
 if TYPE_CHECKING:
-    from archlint.readers.hdf5 import Dataset
+    from archlint.readers.hdf5 import Dataset, Hdf5
 
 _NOT_COMPILED = "the file carries no training configuration (the model was not compiled, or saved without it)"
 _NO_OPTIMIZER = "the training configuration names no optimizer (Keras 3 drops it from a .keras file saved after an .h5)"
@@ -30,6 +32,7 @@ def from_attributes(
     attributes: Mapping[str, Json],
     file_format: str = "keras_h5",
     datasets: "Callable[[], Iterable[Dataset]]" = tuple,
+    lists: "Hdf5 | None" = None,
 ) -> Model:
     """The neutral model of a Keras file.
 
@@ -37,6 +40,7 @@ def from_attributes(
         attributes: the parsed values `model_config`, `training_config` (or None) and `keras_version` (or None).
         file_format: `keras_h5` or `keras_zip`; `keras` for a model in memory.
         datasets: lists, on demand, the datasets of the file.
+        lists: the file itself, if it is one that lists its weights in attributes.
 
     Raises:
         ReadError: the configuration has no layer graph, or one that makes no sense.
@@ -51,6 +55,7 @@ def from_attributes(
         flat = flatten(top)
         names = [output.name for output in flat.outputs]
         compiled = attributes.get("training_config")
+        refuse_contradictions([config, compiled])
         major = next(iter(release(version)), 0)
         trained = training(compiled, names, major) if isinstance(compiled, dict) and compiled else None
     except ReadError as error:
@@ -66,7 +71,10 @@ def from_attributes(
 
     @cache
     def stored() -> tuple[StoredWeight, ...]:
-        return stored_weights(datasets(), top, flat.layers, major)
+        found = list(datasets())
+        if lists is not None and (listed := lists.listed(ROOT)) is not None:
+            refuse_other_weights(listed, (dataset.path for dataset in found), top)
+        return stored_weights(found, top, flat.layers, major)
 
     return Model(
         name=top.name,

@@ -145,8 +145,15 @@ def activation_name(name: str) -> str:
 
 
 def kind_of_class(class_name: str, module: str | None, registered_name: str | None) -> str:
-    """The neutral kind of a layer class; `custom` for a class that is not Keras's own."""
-    package, _, bare = (class_name if ">" in class_name else registered_name or class_name).rpartition(">")
+    """The neutral kind of a layer class; `custom` for a class that is not Keras's own.
+
+    Keras goes by the registered name only where a class was registered, which names a package: `my>Dense`.
+    """
+    package, _, bare = class_name.rpartition(">")
+    registered_package, _, registered = (registered_name or "").rpartition(">")
+    if registered_package and (bare != registered or package not in ("", registered_package)):
+        return "custom"
+    package = package or registered_package
     foreign = module is not None and not _KERAS_MODULES.match(module)
     kind = _KIND_OF_CLASS.get(bare, "custom")
     if package == "Custom" and bare in _HELPERS and not foreign:

@@ -37,6 +37,12 @@ _WRAPPERS = frozenset({"Bidirectional", "TimeDistributed", "SpectralNormalizatio
 _OF_WRAPPERS = {"Bidirectional": "merge_mode", "SpectralNormalization": "power_iterations"}
 """What a wrapper says beside what is inside it."""
 
+_OF_TWO_NAMES = frozenset({"TensorFlowOpLayer"})
+"""Layers that put something before the name they are given, and store both; as a custom class may do."""
+
+_BATCH_SHAPES = ("batch_shape", "batch_input_shape")
+"""What Keras 3, and what Keras before it, call the shape of an input."""
+
 
 def graph(config: Json, depth: int = 0) -> Graph:
     """The tree of a serialised model (`{"class_name": …, "config": …}`).
@@ -134,7 +140,18 @@ def _node(entry: Mapping[str, Json], names: Collection[str], depth: int) -> Node
         _operation(node, config)
     else:
         _layer(node, module, entry, config, depth)
+    _refuse_two_names(node, entry, config)
     return node
+
+
+def _refuse_two_names(node: Node, entry: Mapping[str, Json], config: Mapping[str, Json]) -> None:
+    """Keras calls a layer as `config` has it, connections go by the name beside that."""
+    name, inner = _name(entry), _name(config)
+    if node.kind in ("custom", "model") or node.class_name in _OF_TWO_NAMES or None in (name, inner) or name == inner:
+        return
+    raise ReadError(
+        f"one of its layers has two names, {name!r} and {inner!r}, so readers would disagree; save the model again"
+    )
 
 
 def _is_model(class_name: str, entry: Mapping[str, Json]) -> bool:
@@ -243,13 +260,15 @@ def _name_of_layer(entry: Mapping[str, Json]) -> str | None:
 
 def _input_shape(entry: Mapping[str, Json], config: Mapping[str, Json]) -> Shape | None:
     """The shape of the first input, batch included, wherever this dialect states it."""
+    stated = {shape for key in _BATCH_SHAPES if (shape := values.shape(config.get(key))) is not None}
+    if len(stated) > 1:
+        raise ReadError(
+            f"its layer {_name_of_layer(entry)!r} states two different shapes of its input, so readers would disagree; "
+            "save the model again"
+        )
     built = entry.get("build_config")
-    for stated in (
-        config.get("batch_shape"),
-        config.get("batch_input_shape"),
-        built.get("input_shape") if isinstance(built, dict) else None,
-    ):
-        if (shape := values.shape(stated)) is not None:
+    for shape in (*stated, values.shape(built.get("input_shape")) if isinstance(built, dict) else None):
+        if shape is not None:
             return shape
     if (shape := values.shape(config.get("input_shape"))) is not None:
         return (None, *shape)
