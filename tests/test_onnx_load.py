@@ -45,6 +45,12 @@ def constant(key, content) -> NodeProto:
     return node
 
 
+def referring(node, name) -> NodeProto:
+    """The node with an attribute that is to be taken from the caller."""
+    node.attribute.add(name=name, type=onnx.AttributeProto.FLOAT, ref_attr_name=name)
+    return node
+
+
 @pytest.fixture
 def source(tmp_path):
     """What is read from a model."""
@@ -129,6 +135,20 @@ def test_a_constant_may_be_a_plain_value(source, key, content, dtype, shape):
     assert (found.dtype, found.shape) == (dtype, shape)
 
 
+@pytest.mark.parametrize("first", ["value_float", "value_ints", "sparse_value", "value_string"])
+def test_a_constant_that_has_two_values_is_refused(source, first):
+    contents = {
+        "value_float": 9.0,
+        "value_ints": [1, 2],
+        "sparse_value": helper.make_sparse_tensor(*(2 * [numpy_helper.from_array(np.zeros(1, "i8"))]), [4]),
+        "value_string": "a",
+    }
+    node = constant(first, contents[first])
+    node.attribute.append(helper.make_attribute("value", numpy_helper.from_array(np.full(4, 2, "f4"))))
+    with refused("the constant 'c' has two values"):
+        source(model(node, NODE("Mul", ["x", "c"], ["y"])))
+
+
 @pytest.mark.parametrize("name", ["/", "", "//"])
 def test_a_node_without_a_name_is_called_after_its_operator(source, name):
     assert [node.path for node in source(model(NODE("Relu", ["x"], ["y"], name=name))).graph.nodes] == ["Relu"]
@@ -140,6 +160,38 @@ def test_a_value_of_a_function_may_be_called_as_one_outside(source):
     graph = source(model(block, NODE("Tanh", ["block/h"], ["y"]), functions=[body])).graph
     relu, neg, tanh = graph.nodes
     assert relu.outputs == neg.inputs != neg.outputs == tanh.inputs == ("block/h",)
+
+
+@pytest.mark.parametrize("domain", ["", "ai.onnx"])
+@pytest.mark.parametrize("called", [True, False])
+def test_a_function_that_is_called_like_an_operator_of_onnx_is_refused(source, domain, called):
+    """Runtimes run the operator, or the function."""
+    body = helper.make_function(domain, "Relu", ["v"], ["o"], [NODE("Tanh", ["v"], ["o"])], [OPSET])
+    with refused("defines a function 'Relu', which is an operator already"):
+        source(model(NODE("Relu" if called else "Neg", ["x"], ["y"]), functions=[body]))
+
+
+@pytest.mark.parametrize(
+    ("name", "domain"),
+    [
+        ("Gelu", "com.microsoft"),
+        ("Conv", "com.microsoft.nchwc"),
+        ("Scaler", "ai.onnx.ml"),
+        ("Adam", "ai.onnx.preview.training"),
+        ("SimplifiedLayerNormalization", ""),
+    ],
+)
+def test_a_function_that_is_called_like_an_operator_of_a_runtime_is_refused(source, name, domain):
+    body = helper.make_function(domain, name, ["v"], ["o"], [NODE("Tanh", ["v"], ["o"])], [OPSET])
+    with refused(f"defines a function '{name}'"):
+        source(model(NODE("Relu", ["x"], ["y"]), functions=[body]))
+
+
+@pytest.mark.parametrize(("name", "domain"), [("Relu", "torch.nn.modules.activation"), ("Twice", ""), ("Relu6", "")])
+def test_a_function_that_no_operator_is_called_like_is_unfolded(source, name, domain):
+    body = helper.make_function(domain, name, ["v"], ["o"], [NODE("Tanh", ["v"], ["o"])], [OPSET])
+    graph = source(model(NODE(name, ["x"], ["y"], domain=domain), functions=[body])).graph
+    assert [node.op for node in graph.nodes] == ["Tanh"]
 
 
 def test_a_value_made_twice_within_a_function_is_refused(source):
@@ -179,6 +231,51 @@ def test_an_attribute_that_is_there_twice_is_refused(source):
         source(model(node))
 
 
+def test_an_attribute_of_no_function_that_refers_to_another_one_is_refused(source):
+    """Others take the value that stands there; so could a whole branch be hidden."""
+    with refused("attribute 'alpha' of the node 'LeakyRelu' refers to another one, where there is none"):
+        source(model(referring(NODE("LeakyRelu", ["x"], ["y"]), "alpha")))
+    branch = helper.make_graph([NODE("Tanh", ["x"], ["t"])], "b", [], [value("t")])
+    hiding = NODE("If", ["x"], ["y"], then_branch=branch, else_branch=branch)
+    hiding.attribute[1].ref_attr_name = "gone"
+    with refused("attribute 'then_branch' of the node 'If' has a value and refers to another one"):
+        source(model(hiding))
+    inner = helper.make_graph([referring(NODE("LeakyRelu", ["x"], ["t"]), "alpha")], "b", [], [value("t")])
+    with refused("attribute 'alpha' of the node 'LeakyRelu' refers to another one"):
+        source(model(NODE("If", ["x"], ["y"], then_branch=inner, else_branch=inner)))
+
+
+@pytest.mark.parametrize("given", [{}, {"alpha": 0.5}])
+def test_an_attribute_of_a_function_that_has_a_value_and_refers_to_another_one_is_refused(source, given):
+    leaky = NODE("LeakyRelu", ["v"], ["o"], alpha=0.1)
+    leaky.attribute[0].ref_attr_name = "alpha"
+    with refused("attribute 'alpha' of the node 'LeakyRelu' has a value and refers to another one"):
+        source(model(call("x", "y", **given), functions=[function(leaky, attributes=["alpha"])]))
+
+
+def test_a_long_list_counts_as_the_value_of_an_attribute(source):
+    node = NODE("Own", ["v"], ["o"], axes=range(10**5))
+    node.attribute[0].ref_attr_name = "axes"
+    with refused("has a value and refers to another one"):
+        source(model(call("x", "y"), functions=[function(node)]))
+
+
+def test_a_default_that_refers_to_another_attribute_is_refused(source):
+    body = function(referring(NODE("LeakyRelu", ["v"], ["o"]), "alpha"))
+    body.attribute_proto.append(helper.make_attribute("alpha", 0.1))
+    (node,) = source(model(call("x", "y"), functions=[body])).graph.nodes
+    assert node.attrs["alpha"] == pytest.approx(0.1)
+    body.attribute_proto[0].ref_attr_name = "beta"
+    with refused("attribute 'alpha' of the function 'F' has a value and refers to another one"):
+        source(model(call("x", "y"), functions=[body]))
+
+
+def test_an_attribute_that_the_caller_leaves_out_is_left_out(source):
+    body = function(referring(NODE("LeakyRelu", ["v"], ["o"]), "alpha"), attributes=["alpha"])
+    (node,) = source(model(call("x", "y"), functions=[body])).graph.nodes
+    assert node.attrs == {}
+
+
 def test_two_versions_of_the_same_operators_are_refused(source):
     twice = model(NODE("Relu", ["x"], ["y"]))
     again = helper.make_opsetid("ai.onnx", twice.opset_import[0].version)
@@ -208,10 +305,20 @@ def test_a_long_name_is_no_trouble_unless_functions_repeat_it(source):
             source(model(call("x", "y"), functions=[body]))
 
 
+def test_long_names_are_no_trouble_unless_functions_repeat_them_a_thousand_times(source):
+    body = function(
+        *(NODE("Relu", [f"v{n}" if n else "v"], [f"v{n + 1}"], name="n" * 900) for n in range(40)),
+        NODE("Neg", ["v40"], ["o"]),
+    )
+    assert len(source(model(call("x", "y"), functions=[body])).graph.nodes) == 41
+    calls = [call(f"x{n or ''}", f"x{n + 1}") for n in range(999)]
+    with refused("the names in it, functions unfolded, are longer than"):
+        source(model(*calls, call("x999", "y"), functions=[body]))
+
+
 def test_what_a_function_says_is_read_once_for_all_its_calls(source):
-    leaky = NODE("LeakyRelu", ["v"], ["o"], junk=[1, 2, 3])
-    reference = leaky.attribute.add(name="alpha", type=onnx.AttributeProto.FLOAT)
-    reference.ref_attr_name = "slope"
+    leaky = referring(NODE("LeakyRelu", ["v"], ["o"], junk=[1, 2, 3]), "alpha")
+    leaky.attribute[1].ref_attr_name = "slope"
     body = function(leaky, attributes=["slope"])
     first, second = source(model(call("x", "h", slope=0.5), call("h", "y", slope=0.25), functions=[body])).graph.nodes
     assert first.attrs["junk"] is second.attrs["junk"]
@@ -230,6 +337,12 @@ def test_nodes_with_very_many_inputs_count_for_several(source):
 )
 def test_scopes_that_pytorch_would_not_write_are_passed_over(scopes):
     assert candidate(noted(**{SCOPES: scopes}), False, None) == Candidate("", "relu", False)
+
+
+def test_scopes_that_python_finds_odd_are_passed_over_in_silence(recwarn):
+    assert candidate(noted(**{SCOPES: "[1if 1else 2, 0x1for x in y]"}), False, None).module == ""
+    assert candidate(noted(**{SCOPES: r"['', '\d', 'conv']"}), False, None).module == r"\d"
+    assert list(recwarn) == []
 
 
 def test_ten_thousand_layers_of_one_scope_get_different_names():

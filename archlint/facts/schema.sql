@@ -226,7 +226,7 @@ CREATE TABLE node (
                                         -- runtime that adds to them has it; 1 for newer opsets than archlint knows
 ) STRICT;
 
--- [onnx] One row per stored tensor (initializer).
+-- [onnx] One row per stored tensor (initializer), and one per other tensor anywhere in the file whose bytes are in another one.
 CREATE TABLE tensor (
     id             INTEGER PRIMARY KEY,
     name           TEXT NOT NULL,
@@ -234,7 +234,8 @@ CREATE TABLE tensor (
     shape          TEXT NOT NULL,       -- `64x3x7x7`; empty for a single number
     elements       INTEGER NOT NULL,
     bytes          INTEGER NOT NULL,    -- that its elements take; for strings 0
-    readers        INTEGER NOT NULL,    -- nodes that read it, and 1 if it is an output of the model; 0: unused
+    readers        INTEGER NOT NULL,    -- nodes that read it, and 1 if it is an output of the model; 0: unused. Of what is no
+                                        -- initializer 1: it is part of a node, or of something else
     layer          INTEGER REFERENCES layer, -- the first layer that reads it
     is_input       INTEGER NOT NULL,    -- 1: it is listed among the graph's inputs, too, so a caller may replace it
     external       INTEGER NOT NULL,    -- 1: its bytes are in another file
@@ -409,9 +410,11 @@ CREATE TABLE concern (
     kind           TEXT NOT NULL,       -- of code: bytecode | pickle | text (none of both, in the place of bytecode)
                                         -- of foreign: library (of Python itself, or a package that can do anything) |
                                         -- tool (of Keras or TensorFlow, but no operation) | loader (a layer that loads or
-                                        -- unpickles) | unknown (a function of another module)
+                                        -- unpickles) | unknown (a function of another module) | python (a function or class that
+                                        -- onnxruntime calls)
                                         -- of outside: place (a file or address that a setting is given as) | path (a text that
-                                        -- looks like one) | operation (TensorFlow's, on files) | external-link |
+                                        -- looks like one) | operation (TensorFlow's, on files) | engine (a compiled model in a file
+                                        -- beside an ONNX file) | external-link |
                                         -- external-storage | virtual-dataset (of HDF5) | data-absolute |
                                         -- data-outside | data-backslash | data-link | data-hardlink | data-unknown-key (of
                                         -- the external data of an ONNX file: its place, or what is there)

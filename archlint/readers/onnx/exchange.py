@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from archlint.graph import Exchange, Layer, StoredTensor
 from archlint.graph import Node as NodeFact
-from archlint.readers.onnx.graph import Graph, Node, Source
+from archlint.readers.onnx.graph import Constant, Graph, Node, Source
 from archlint.readers.onnx.meaning.norms import trains
 from archlint.readers.onnx.operators import defined
 from archlint.readers.onnx.steps import RANDOM, Program
@@ -19,7 +19,7 @@ def exchange(source: Source, prog: Program, layer_of: Mapping[int, int], layers:
         ir_version=source.ir_version,
         opset=source.opsets.get("", 0),
         nodes=tuple(_nodes(prog, layer_of)),
-        tensors=_tensors(source, layer_of),
+        tensors=(*_tensors(source, layer_of), *_elsewhere(source)),
         lifted=sum(n not in layer_of or not layers[layer_of[n]].traits.opaque for n in range(len(nodes))),
         gradients=source.training or any(node.domain == _GRADIENTS for node in nodes),
     )
@@ -52,7 +52,7 @@ def _fact(node: Node, layer: int | None, live: bool, *, idle: bool = False, trai
 
 
 def _tensors(source: Source, layer_of: Mapping[int, int]) -> tuple[StoredTensor, ...]:
-    """All stored tensors, those in the bodies of loops included."""
+    """All initializers, those in the bodies of loops included."""
     graph = source.graph
     readers: dict[str, list[int]] = {}
     for number, node in enumerate(graph.nodes):
@@ -61,21 +61,38 @@ def _tensors(source: Source, layer_of: Mapping[int, int]) -> tuple[StoredTensor,
             readers.setdefault(name, []).append(number)
     outputs = set(graph.outputs)
     return tuple(
-        StoredTensor(
-            constant.name,
-            constant.dtype,
-            constant.shape,
-            constant.nbytes,
+        _stored(
+            constant,
             len(readers.get(name, ())) + (name in outputs),
             next((layer_of[number] for number in readers.get(name, ()) if number in layer_of), None),
-            is_input=name in source.overridable,
-            external=constant.external is not None,
-            location=constant.external.path if constant.external else None,
-            fault=constant.external.fault if constant.external else None,
+            name in source.overridable,
         )
         for held in graph.graphs()
         for name, constant in held.constants.items()
         if constant.initializer
+    )
+
+
+def _elsewhere(source: Source) -> Iterator[StoredTensor]:
+    """The tensors in other files that are no initializers, each read by what it is part of."""
+    constants = (constant for graph in source.graph.graphs() for constant in graph.constants.values())
+    listed = {constant.external for constant in constants if constant.initializer}
+    return (_stored(constant, 1) for constant in source.elsewhere if constant.external not in listed)
+
+
+def _stored(constant: Constant, readers: int, layer: int | None = None, is_input: bool = False) -> StoredTensor:
+    external = constant.external
+    return StoredTensor(
+        constant.name,
+        constant.dtype,
+        constant.shape,
+        constant.nbytes,
+        readers,
+        layer,
+        is_input,
+        external is not None,
+        external.path if external else None,
+        external.fault if external else None,
     )
 
 

@@ -12,7 +12,8 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from archlint.limits import NAME_LENGTH
 
-_KEYS = frozenset({"location", "offset", "length", "checksum", "basepath"})
+_KEY = re.compile("location|offset|length|checksum|basepath|prepacked_[0-9]+")
+"""What is said of a place; the last is where onnxruntime has laid out the numbers for its own use, in the same file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +42,12 @@ def located(folder: Path, entries: Mapping[str, str]) -> External:
     location = entries.get("location", "")
     offset, length = _number(entries.get("offset")), _number(entries.get("length"))
     size = None
-    fault = _path_fault(location)
+    fault = path_fault(location)
     if fault is None:
         fault, size = _file(folder, location)
     if fault is None and not _in_range(entries, offset, length, size or 0):
         fault = "bad-range"
-    if fault is None and not entries.keys() <= _KEYS:
+    if fault is None and not all(map(_KEY.fullmatch, entries)):
         fault = "unknown-key"
     return External(location[:NAME_LENGTH], offset, length, size, fault)
 
@@ -55,7 +56,8 @@ def _number(text: str | None) -> int | None:
     return int(text) if text and re.fullmatch("[0-9]{1,20}", text) else None
 
 
-def _path_fault(location: str) -> str | None:
+def path_fault(location: str) -> str | None:
+    """Why a location is no path that stays below the model's folder everywhere; None if it is one."""
     if not location:
         return "no-location"
     if location.startswith("/") or PureWindowsPath(location).anchor:

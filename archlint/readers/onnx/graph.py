@@ -112,7 +112,10 @@ class Graph:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The file as a whole. `opsets` by domain; `overridable` are initializers that are listed as inputs, too."""
+    """The file as a whole. `opsets` by domain; `overridable` are initializers that are listed as inputs, too.
+
+    `elsewhere` are tensors whose numbers are in other files and that are no initializers of the graph itself.
+    """
 
     file: OpenFile
     name: str | None
@@ -123,3 +126,4 @@ class Source:
     graph: Graph
     overridable: frozenset[str] = frozenset()
     training: bool = False
+    elsewhere: tuple[Constant, ...] = ()

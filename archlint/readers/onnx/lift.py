@@ -17,6 +17,7 @@ from archlint.readers.onnx.patterns import applicable, best
 from archlint.readers.onnx.shapes import infer
 from archlint.readers.onnx.steps import Program, Step, program
 from archlint.readers.onnx.stored import Part, stored_weights
+from archlint.readers.onnx.trust import concerns
 
 _NO_TRAINING = "an ONNX file carries no training configuration"
 _NO_DEFINITION = "an ONNX file keeps the values of weights, not how they were initialized or regularized"
@@ -84,6 +85,7 @@ def lift(source: Source) -> Model:
         stored=cache(partial(stored_weights, source, prog, parts, built.layers)),
         shapes=_shapes(prog, built.tensors),
         stage=stage,
+        concerns=concerns(source.graph),
         exchange=exchange(source, prog, _layers_of_nodes(prog, drafts, built.layer_of), built.layers),
     )
 

@@ -1,7 +1,7 @@
 """From the bytes of an .onnx file to the graph in plain Python: scopes, functions, bodies, order."""
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 
 from archlint.errors import ReadError
-from archlint.limits import NAME_LENGTH, NESTING, ONNX_NODES
+from archlint.limits import NAME_LENGTH, NESTING, ONNX_NAMES, ONNX_NODES
 from archlint.readers.files import OpenFile
+from archlint.readers.onnx.elsewhere import elsewhere
 from archlint.readers.onnx.graph import Constant, Graph, Node, Source, Type
+from archlint.readers.onnx.operators import is_operator
 from archlint.readers.onnx.proto import parse
 from archlint.readers.onnx.tensors import NUMPY, Tensors, type_of
 from archlint.readers.onnx.wire import slim
@@ -37,7 +39,8 @@ def load(file: OpenFile) -> Source:
         raise ReadError("its graph has no nodes, so there is nothing to judge; export the model again")
     opsets = _opsets(proto.opset_import)
     functions = _functions(proto.functions)
-    unfolder = _Unfolder(Tensors(file.path.parent, slimmed.payloads), functions)
+    tensors = Tensors(file.path.parent, slimmed.payloads)
+    unfolder = _Unfolder(tensors, functions)
     graph = unfolder.graph(proto.graph, _Scope(opsets=opsets))
     return Source(
         file=file,
@@ -49,6 +52,7 @@ def load(file: OpenFile) -> Source:
         graph=graph,
         overridable=frozenset(value.name for value in proto.graph.input if value.name in graph.constants),
         training=bool(proto.training_info),
+        elsewhere=tuple(tensors.constant(*item) for item in elsewhere(proto)) if slimmed.is_external else (),
     )
 
 
@@ -56,6 +60,11 @@ def _functions(listed: Iterable[Any]) -> dict[tuple[str, str, str], Any]:
     """The functions of a model by domain, name and overload."""
     found: dict[tuple[str, str, str], Any] = {}
     for item in listed:
+        if is_operator(item.name, _domain(item.domain)):
+            raise ReadError(
+                f"it defines a function {item.name!r}, which is an operator already, so readers would disagree; "
+                "export the model again"
+            )
         if found.setdefault((_domain(item.domain), item.name, item.overload), item) is not item:
             raise ReadError(f"it has the function {item.name!r} twice, so readers would disagree; export it again")
     return found
@@ -87,7 +96,7 @@ class _Scope:
     names: dict[str, str] = field(default_factory=dict)
     outer: "_Scope | None" = None
     captured: dict[str, None] = field(default_factory=dict)
-    given: Mapping[str, Any] = field(default_factory=dict)
+    given: Mapping[str, Any] | None = None  # None: no function is around
 
     def unique(self, name: str) -> str:
         """What a name of this scope is called in the whole model, if nothing else is called so."""
@@ -132,6 +141,7 @@ class _Unfolder:
         self._declared: set[str] = set()
         self._decoded: dict[int, tuple[Any, Any]] = {}
         self._left = ONNX_NODES
+        self._letters = ONNX_NAMES
 
     def graph(self, proto: Any, scope: _Scope) -> Graph:
         """The graph of a GraphProto, its nodes in topological order."""
@@ -184,7 +194,7 @@ class _Unfolder:
     def _node(self, proto: Any, scope: _Scope) -> Node:
         op, domain, metadata = self._once(_words, proto)
         path = self._path(scope, proto.name.strip("/") or op)
-        attributes = _bound(proto, scope.given)
+        attributes = _bound(proto.attribute, f"node {proto.name or op!r}", scope.given)
         bodies = {
             key: (scope.inside(f"{path}/{key}", outer=scope), graph)
             for name, item in attributes.items()
@@ -220,7 +230,7 @@ class _Unfolder:
 
     def _path(self, scope: _Scope, name: str) -> str:
         """A path that no other node has: names are optional in ONNX, and may repeat."""
-        wanted = path = scope.unique(name)
+        wanted = path = self._unique(scope, name)
         while path in self._paths:
             self._paths[wanted] += 1
             path = f"{wanted}_{self._paths[wanted]}"
@@ -230,10 +240,20 @@ class _Unfolder:
     def _declare(self, scope: _Scope, names: Iterable[str]) -> None:
         """Give the names of a scope names in the whole model; `block/h` may be one of the file's own already."""
         for name in filter(None, names):
-            unique = scope.unique(name)
+            unique = self._unique(scope, name)
             while name not in scope.names and unique in self._declared:
                 unique += "_"
             self._declared.add(scope.names.setdefault(name, unique))
+
+    def _unique(self, scope: _Scope, name: str) -> str:
+        """As the scope's; counts what all names take."""
+        unique = scope.unique(name)
+        self._letters -= len(unique)
+        if self._letters < 0:
+            raise ReadError(
+                f"the names in it, functions unfolded, are longer than {ONNX_NAMES:,} characters in all; rename them"
+            )
+        return unique
 
     def _known(self, scope: _Scope, name: str, reader: str) -> str:
         found = scope.find(name)
@@ -248,8 +268,8 @@ class _Unfolder:
 
     def _unfold(self, function: Any, proto: Any, node: Node, scope: _Scope, contents: _Contents) -> None:
         """Put the nodes of a function where it is called."""
-        given = {item.name: item for item in function.attribute_proto}
-        given |= _bound(proto, scope.given)
+        given = _bound(function.attribute_proto, f"function {function.name!r}", None)
+        given |= _bound(proto.attribute, f"node {proto.name or node.op!r}", scope.given)
         inner = scope.inside(node.path, outer=None, given=given, opsets=_opsets(function.opset_import) or scope.opsets)
         self._declare(inner, (name for item in function.node for name in item.output))
         results = dict(zip(function.output, node.outputs, strict=False))
@@ -274,16 +294,32 @@ def _words(node: Any) -> tuple[str, str, dict[str, str]]:
     return node.op_type, _domain(node.domain), {entry.key: entry.value for entry in node.metadata_props}
 
 
-def _bound(node: Any, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Attributes by name; one that a function's node takes from the function's caller is looked up there."""
-    found = {sys.intern(item.name): item for item in node.attribute}
-    if len(found) < len(node.attribute):
+def _bound(listed: Sequence[Any], owner: str, given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The attributes of a node or function by name.
+
+    One that a function's node takes from the function's caller is looked up among those `given` there.
+    """
+    found = {sys.intern(item.name): item for item in listed}
+    if len(found) < len(listed):
+        raise ReadError(f"the {owner} has an attribute twice, so readers would disagree; export the model again")
+    meant = {name: _given(item, owner, given) if item.ref_attr_name else item for name, item in found.items()}
+    return {name: item for name, item in meant.items() if item is not None}
+
+
+_REFERENCE = frozenset({"name", "ref_attr_name", "type"})
+"""Fields of an attribute that says no more than where it is to be taken from."""
+
+
+def _given(attribute: Any, owner: str, given: Mapping[str, Any] | None) -> Any:
+    """The attribute of the caller that another one refers to; None if the caller left it out."""
+    is_value = not _REFERENCE.issuperset(field.name for field, _ in attribute.ListFields())
+    if given is None or is_value:
+        refers = "has a value and refers to another one" if is_value else "refers to another one, where there is none"
         raise ReadError(
-            f"the node {node.name or node.op_type!r} has an attribute twice, so readers would disagree; "
+            f"the attribute {attribute.name!r} of the {owner} {refers}, so readers would disagree; "
             "export the model again"
         )
-    meant = {name: given.get(item.ref_attr_name) if item.ref_attr_name else item for name, item in found.items()}
-    return {name: item for name, item in meant.items() if item is not None}
+    return given.get(attribute.ref_attr_name)
 
 
 def _graphs(attribute: Any) -> list[Any]:
@@ -292,9 +328,17 @@ def _graphs(attribute: Any) -> list[Any]:
     return [attribute.g] if attribute.type == GRAPH or (not attribute.type and attribute.HasField("g")) else []
 
 
+_VALUES = frozenset(
+    "value sparse_value value_float value_floats value_int value_ints value_string value_strings".split()
+)
+"""The attributes of a Constant node, of which it has one."""
+
+
 def _constant(node: Node) -> Constant | None:
     """What a Constant node stands for: a tensor, or a plain number or list; None if that was too long to be read."""
     name = node.outputs[0]
+    if len(_VALUES & node.attrs.keys()) > 1:
+        raise ReadError(f"the constant {name!r} has two values, so readers would disagree; export the model again")
     for key in ("value", "sparse_value"):
         if isinstance(found := node.attrs.get(key), Constant):
             return replace(found, name=name)

@@ -16,6 +16,7 @@ DATA: Final = "data"
 LIST: Final = "list"  # data of which each element has a tag of its own
 PROPERTY: Final = "property"
 SHORT_PROPERTY: Final = "short property"
+PLACE: Final = "place"  # whether data is in another file
 
 # What a message costs once it is parsed, in bytes of memory: 200 were measured with protobuf 7, for an attribute
 _PLAIN = 300
@@ -50,6 +51,7 @@ _SCALARS = {
     "strings": {BYTES: LIST},
     "property": {BYTES: PROPERTY},
     "short_property": {BYTES: SHORT_PROPERTY},
+    "place": {VARINT: PLACE},
 }
 """What to do with a field of a type, by wire type: repeated numbers may be written packed or one by one."""
 
@@ -61,7 +63,8 @@ _FIELDS = {
     "node": "text 1 2 3 4 7 8, attribute 5, property 9",
     "attribute": "text 1 21, float 2, int 3 20, bytes 4, tensor 5 10, graph 6 11, floats 7, ints 8, strings 9, "
     "type 14 15, sparse 22 23",
-    "tensor": "dims 1, int 2 14, segment 3, floats 4, ints 5 7 11, strings 6, text 8, bytes 9, doubles 10, entry 13",
+    "tensor": "dims 1, int 2, segment 3, floats 4, ints 5 7 11, strings 6, text 8, bytes 9, doubles 10, entry 13, "
+    "place 14",
     "segment": "int 1 2",
     "sparse": "tensor 1 2, dims 3",
     "value": "text 1, type 2",

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -98,7 +99,8 @@ def _scopes(node: Node) -> list[str]:
     if not 0 < len(noted) <= _LONGEST_NOTE:
         return []
     try:
-        found = ast.literal_eval(noted)
+        with warnings.catch_warnings(action="ignore"):  # Python warns of what reads oddly, with the text
+            found = ast.literal_eval(noted)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return []
     named = isinstance(found, list) and all(isinstance(item, str) for item in found)

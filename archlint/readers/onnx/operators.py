@@ -1,4 +1,4 @@
-"""Which operators ONNX's own domain has; runtimes refuse what is called otherwise."""
+"""Which operators there are. In ONNX's own domain, runtimes refuse what is called otherwise."""
 
 NEWEST_OPSET = 28
 """The newest opset that the names are from: what a later one has besides them is not known."""
@@ -40,3 +40,58 @@ def defined(op: str, domain: str, opset: int) -> bool:
     """
     known = op in OPERATORS or op in _ONNXRUNTIME or op.endswith("_TRT")
     return bool(domain) or opset > NEWEST_OPSET or known
+
+
+_ELSEWHERE = {
+    "ai.onnx.preview": "FlexAttention",
+    "ai.onnx.preview.training": "Adagrad Adam Gradient Momentum",
+    "ai.onnx.ml": (
+        "ArrayFeatureExtractor Binarizer CastMap CategoryMapper DictVectorizer FeatureVectorizer Imputer "
+        "LabelEncoder LinearClassifier LinearRegressor Normalizer OneHotEncoder SVMClassifier SVMRegressor Scaler "
+        "TreeEnsemble TreeEnsembleClassifier TreeEnsembleRegressor ZipMap"
+    ),
+    "com.microsoft.nchwc": (
+        "AveragePool Conv GlobalAveragePool GlobalMaxPool MaxPool ReorderInput ReorderOutput Upsample"
+    ),
+    "com.ms.internal.nhwc": (
+        "AveragePool BatchNormalization Conv ConvTranspose DepthToSpace GlobalAveragePool GlobalLpPool "
+        "GlobalMaxPool GridSample InstanceNormalization LRN LpPool MaxPool MaxUnpool QLinearAveragePool "
+        "QLinearConv QLinearConvTranspose Resize SpaceToDepth"
+    ),
+    "com.microsoft": (
+        "Attention AttnLSTM BeamSearch BiasAdd BiasDropout BiasGelu BiasSoftmax BiasSplitGelu BifurcationDetector "
+        "BitmaskBiasDropout BitmaskDropout BranchwiseRMSNorm CDist CausalConvWithState ComplexMul ComplexMulConj "
+        "ConvTransposeWithDynamicPads CropAndResize DecoderAttention DecoderMaskedMultiHeadAttention "
+        "DecoderMaskedSelfAttention DequantizeBFP DequantizeLinear DequantizeWithOrder DynamicQuantizeLSTM "
+        "DynamicQuantizeMatMul DynamicSparseAttention DynamicTimeWarping EPContext EmbedLayerNormalization "
+        "EngramGate ExpandDims FastGelu FusedConv FusedGemm FusedMatMul FusedMatMulActivation GatedAdd "
+        "GatedDeltaNet GatedRMSNorm GatedRelativePositionBias GatherBlockQuantized GatherND Gelu GemmFastGelu "
+        "GemmFloat8 GemmaRotaryEmbedding GreedySearch GridSample GroupNorm GroupQueryAttention "
+        "HyperConnectionPostMix HyperConnectionPreMix Inverse Irfft IsAllFinite LinearAttention "
+        "LinearAttentionGate LongformerAttention MRotaryEmbedding MatMulBlockQuantizedFp4Weight "
+        "MatMulBlockQuantizedFp8Weight MatMulBnb4 MatMulFpQ4 MatMulInteger16 MatMulIntegerToFloat MatMulNBits "
+        "MatMulNBitsMlp MatMulNBitsQkv MaxpoolWithMask MoE MulInteger MultiHeadAttention MurmurHash3 "
+        "NGramHashMapping NGramRepeatBlock NhwcConv NhwcFusedConv NhwcMaxPool PackedAttention "
+        "PackedMultiHeadAttention PackedSparseAttentionIndexer Pad PagedAttention QAttention "
+        "QEmbedLayerNormalization QGemm QLinearAdd QLinearAveragePool QLinearConcat QLinearConv "
+        "QLinearGlobalAveragePool QLinearLeakyRelu QLinearMul QLinearReduceMean QLinearSigmoid QLinearSoftmax "
+        "QLinearWhere QMoE QOrderedAttention QOrderedGelu QOrderedLayerNormalization QOrderedLongformerAttention "
+        "QOrderedMatMul QuantizeBFP QuantizeLinear QuantizeWithOrder QuickGelu Range ReduceSumInteger "
+        "RelativePositionBias RemovePadding RestorePadding Rfft RotaryEmbedding SampleOp Sampling ScaledSiLU "
+        "SkipGroupNorm SkipLayerNormalization SkipSimplifiedLayerNormalization Snpe SparseAttention "
+        "SparseAttentionIndexer SparsePagedAttention SparseToDenseMatMul Tokenizer TorchEmbedding TransposeMatMul "
+        "Trilu UnfoldTensor Unique VarlenCausalConvWithState VarlenNGramHashMapping WhisperBeamSearch "
+        "WordConvEmbedding"
+    ),
+}
+_NAMES = {domain: frozenset(names.split()) for domain, names in _ELSEWHERE.items()} | {"": OPERATORS | _ONNXRUNTIME}
+"""By domain, the operators that onnx 1.23 and onnxruntime 1.31 define."""
+
+
+def is_operator(name: str, domain: str) -> bool:
+    """Whether a function of that name would take the place of an operator.
+
+    ONNX leaves it to the runtimes which of both is meant (onnx.proto, ModelProto.functions); onnxruntime takes the
+    operator.
+    """
+    return name in _NAMES.get(domain, ())

@@ -60,7 +60,7 @@ class Tensors:
         """A TensorProto as a constant of the graph.
 
         Raises:
-            ReadError: it cannot exist, or has its numbers twice.
+            ReadError: it cannot exist, or has its numbers or their place twice.
         """
         shape = _shape(proto, name)
         dtype = dtype_name(proto.data_type)
@@ -78,7 +78,13 @@ class Tensors:
     def _external(self, proto: Any) -> External | None:
         if proto.data_location != EXTERNAL:
             return None
-        return located(self._folder, {entry.key: entry.value for entry in proto.external_data})
+        entries = {entry.key: entry.value for entry in proto.external_data}
+        if len(entries) < len(proto.external_data):
+            raise ReadError(
+                f"its tensor {proto.name!r} says twice where its numbers are, so readers would disagree; "
+                "export the model again"
+            )
+        return located(self._folder, entries)
 
     def sparse(self, proto: Any, name: str) -> Constant:
         """A SparseTensorProto; its values are not put together."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from archlint.errors import ReadError
 from archlint.limits import ONNX_DEPTH, ONNX_MEMORY
 from archlint.readers.files import OpenFile
-from archlint.readers.onnx.messages import DATA, KINDS, LIST, PACKED, PROPERTY, SHORT_PROPERTY, TEXT, Kind
+from archlint.readers.onnx.messages import DATA, KINDS, LIST, PACKED, PLACE, PROPERTY, SHORT_PROPERTY, TEXT, Kind
 from archlint.readers.protobuf import BYTES, FIXED32, FIXED64, HEADER, VARINT, damaged, header
 
 SEVERAL = 0  # no field has this number
@@ -35,10 +35,12 @@ class Slim:
 
     A TensorProto or AttributeProto whose data was left out has the index of its payload, in decimal, for a doc_string;
     no other message has a doc_string. Names that are no UTF-8, which protobuf would hand out as bytes, are escaped.
+    `is_external`: some tensor says whether its data is in another file.
     """
 
     data: bytes
     payloads: tuple[Payload, ...]
+    is_external: bool = False
 
 
 def slim(file: OpenFile) -> Slim:
@@ -49,7 +51,7 @@ def slim(file: OpenFile) -> Slim:
     """
     walk = _Walk(file)
     data = walk.message(KINDS["model"], 0, file.size)
-    return Slim(walk.take(0, file.size) if data is None else data, tuple(walk.payloads))
+    return Slim(walk.take(0, file.size) if data is None else data, tuple(walk.payloads), walk.is_external)
 
 
 _WINDOW = 2**14  # bytes read at once; few, as the data of a large tensor may begin after any of them
@@ -59,6 +61,7 @@ _FIELD = 120
 _EDIT = 800
 _BYTE = 3  # in the slim copy, in the parsed message, in a str
 _PACKED_BYTE = 8  # each may become an integer
+_PLACE = 2048  # a path that is looked at, and a row of our own
 
 _KEPT_PROPERTIES = (
     b"pkg.torch.onnx.class_hierarchy",
@@ -92,6 +95,7 @@ class _Walk:
 
     def __init__(self, file: OpenFile) -> None:
         self.payloads: list[Payload] = []
+        self.is_external = False
         self._file = file
         self._left = ONNX_MEMORY
         self._window = b""  # zeros follow its end, so that a header can be read before it is known to be whole
@@ -130,6 +134,9 @@ class _Walk:
                 data.append((position, stop, body if todo is DATA else None, tag >> 3))
             elif todo is PACKED:
                 self._left -= _PACKED_BYTE * (stop - body)
+            elif todo is PLACE:
+                self.is_external = True
+                self._spend(_PLACE)
             elif todo is None:
                 self._leave_out(edits, position, stop, kind, tag)
             position = stop
