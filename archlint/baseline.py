@@ -31,7 +31,7 @@ from msgspec.structs import replace
 
 from archlint.errors import UsageError
 from archlint.judged import Judged
-from archlint.limits import BASELINE_BYTES, MIB
+from archlint.limits import BASELINE_BYTES, BASELINE_ENTRIES, MIB
 from archlint.reports.contract import Checked, Stale, Suppressed, Tool
 from archlint.reports.machine import encode
 from archlint.rules.finding import Finding
@@ -176,7 +176,7 @@ def read(path: Path, *, both_sides: bool = False) -> Baseline:
     """
     content = _content(path)
     if both_sides and _CONFLICT.search(content):
-        return Baseline(path, _united(path, content))
+        return _bounded(Baseline(path, _united(path, content)))
     try:
         schema = msgspec.json.decode(content, type=_Schema).schema
         if schema != SCHEMA:
@@ -184,9 +184,17 @@ def read(path: Path, *, both_sides: bool = False) -> Baseline:
                 f"the baseline {path} has schema {schema}, this archlint reads {SCHEMA}; use the archlint that wrote "
                 "it, or write another one with `archlint baseline PATH… -o FILE`"
             )
-        return Baseline(path, msgspec.json.decode(content, type=_Document).findings)
+        return _bounded(Baseline(path, msgspec.json.decode(content, type=_Document).findings))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise _no_baseline(path, content, error) from error
+
+
+def _bounded(baseline: Baseline) -> Baseline:
+    if len(baseline.entries) > BASELINE_ENTRIES:
+        raise UsageError(
+            f"the baseline {baseline.path} has more than {BASELINE_ENTRIES:,} entries; split it by folders of models"
+        )
+    return baseline
 
 
 def _content(path: Path) -> bytes:

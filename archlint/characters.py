@@ -1,4 +1,4 @@
-"""Characters that are not seen, or act on what shows them; each is a part of a regular expression's `[…]`."""
+"""What acts on those who show it, or is not seen; of characters, each is a part of a regular expression's `[…]`."""
 
 CONTROL = "\x00-\x1f\x7f-\x9f"
 """C0, DEL, C1."""
@@ -11,3 +11,7 @@ UNSEEN = (
 
 HALVES = "\ud800-\udfff"
 """Lone surrogates, which no output encoding can carry."""
+
+ORDER = r"##(?=[\w.]*\[)"
+"""A regular expression for what begins an order to the runner of a CI wherever it stands in a log: `##[` to GitHub's,
+`##vso[` to Azure's, `##teamcity[` to TeamCity's."""

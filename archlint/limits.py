@@ -88,8 +88,11 @@ SECONDS = 60
 WEIGHT_RATE = 20 * MIB
 """Bytes of file for which another second is given where all weights are read: a slow disk, or one over a network."""
 
-BASELINE_BYTES = 64 * MIB
-"""Longest baseline. A finding takes 130 bytes."""
+BASELINE_BYTES = 32 * MIB
+"""Longest baseline. An entry takes 130 bytes."""
+
+BASELINE_ENTRIES = 100_000
+"""Entries of a baseline. Those of a thousand models with fifty findings each are half as many."""
 
 SETTINGS_BYTES = MIB // 2
 """Longest `archlint.toml` or `pyproject.toml`. Largest seen: 88 KB (Apache Airflow)."""
@@ -101,3 +104,35 @@ together keep it at five seconds."""
 ZIP_DIRECTORY = 4 * MIB
 """Bytes of the directory of a .keras archive, of which each can become ten in memory. Keras writes three entries of 60
 bytes, plus assets."""
+
+PAGE_BYTES = 64 * 2**10
+"""Longest page of a rule. Longest of archlint's own: 10.6 KB."""
+
+PAGES = 500
+"""Pages of rules, archlint's own included, which are a hundred."""
+
+FRONT_MATTER_BYTES = 16 * 2**10
+"""Longest front matter of a page. Longest of archlint's own: 900 bytes."""
+
+FRONT_MATTER_DEPTH = 10
+"""Nesting of a front matter: options need 3."""
+
+QUERY_HEAP = 256 * MIB
+"""Bytes that SQLite may take where pages of strangers are asked, the facts included: 7 MB for 20,000 nodes."""
+
+ANSWER_BYTES = 16 * MIB
+"""Bytes that a query may return. A rule returns up to 250 for each layer."""
+
+FINDINGS_BYTES = 64 * MIB
+"""Bytes of all findings in a file. A finding takes about 1 KB."""
+
+PROOF_SECONDS = 20
+"""Time after which no more pages of strangers are proved. Each of archlint's own takes 10 ms."""
+
+LINE_LENGTH = 1_000
+"""Characters of a message, advice or source of a rule: every third can be a value of 50,000 characters.
+Longest of archlint's own: 226."""
+
+ONNX_NAMES = 32 * MIB
+"""Characters of all names of an ONNX model once its functions are unfolded; each takes six bytes. Largest seen: 0.4
+million (Swin Transformer)."""

@@ -455,7 +455,7 @@ def test_a_baseline_that_is_no_text_or_no_file_or_too_long_is_refused(tmp_path: 
         stream.truncate(BASELINE_BYTES + 1)
     told = {
         "binary.json": "is no baseline",
-        "long.json": "is longer than 64 MiB",
+        "long.json": "is longer than 32 MiB",
         ".": "is no file",
         "none.json": "there is no baseline .*; `archlint baseline PATH… -o .*none.json` writes it",
     }

@@ -160,12 +160,12 @@ def _lines(result: "PageResult", quiet: bool) -> "Iterator[Line]":
     from archlint.reports.text import Span, line, safe_text
 
     if result.failures:
-        yield line(Span("failed", "bold red"), f"  {result.path}")
+        yield line(Span("failed", "bold red"), f"  {safe_text(result.path)}")
         for failure in result.failures:
             yield line(f"        {safe_text(failure)}")
     elif not quiet:
         yield line(
             Span("ok    ", "green"),
-            f"  {result.path}",
+            f"  {safe_text(result.path)}",
             Span(f"  {len(result.examples)} examples, {result.mutants} conditions", "dim"),
         )

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from archlint.reports import Checked
     from archlint.reports.contract import Stale
 
+_ENTRIES = 100
+"""Stale entries that are listed; of more, how many there are is said."""
+
 
 def baseline(
     paths: Annotated[
@@ -125,8 +128,10 @@ def _prune(asked: "Asked", named: Path | None, jobs: int | None) -> None:
     if not asked.paths:
         run = replace(run, meets=lambda _file: True)
     outdated = stale(before, run)
-    for entry in outdated:
+    for entry in outdated[:_ENTRIES]:
         typer.echo(_outcome(entry))
+    if len(outdated) > _ENTRIES:
+        typer.echo(f"… +{len(outdated) - _ENTRIES:,}")
     if not outdated:
         typer.echo("nothing is stale here; where a check says so, repeat its options (--target, --rules …)")
     _write(before, pruned(before, run), run)

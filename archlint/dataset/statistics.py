@@ -99,8 +99,8 @@ class Targets:
     """What a model is to put out: `low` and `high` are finite extremes, `missing` counts what is not finite.
 
     `whole`: only whole numbers; `binary`: only 0 and 1; `shares`: rows of the last axis sum to 1 and none is negative.
-    `present`: the places on the last axis that are anywhere but 0. `labels`: the different numbers, None where they are
-    not whole or too many.
+    `present`: the places on the last axis that are anywhere but 0. `labels`: the different numbers, or hashes of
+    texts; None where they are not whole or too many.
     """
 
     low: float
@@ -146,8 +146,8 @@ class Targets:
         )
 
     @classmethod
-    def of_texts(cls, texts: frozenset[str], missing: int) -> "Targets":
-        """Texts that name classes, counted from 0 as a label encoder does."""
+    def of_texts(cls, texts: frozenset[int], missing: int) -> "Targets":
+        """Texts, by their hashes, that name classes, counted from 0 as a label encoder does."""
         last = float(len(texts) - 1)
         return cls(0.0, last, missing, True, last <= 1, False, np.ones(1, bool), _labels(texts))
 
@@ -160,8 +160,8 @@ def together(known: Statistics | None, found: Statistics) -> Statistics:
     return found if known is None else known.merged(found)
 
 
-def few(texts: frozenset[str]) -> frozenset[str]:
-    """The texts; of too many to be labels only so many that this shows."""
+def few(texts: frozenset[int]) -> frozenset[int]:
+    """The hashes of texts; of too many to be labels only so many that this shows."""
     return frozenset(islice(texts, LABELS + 1))
 
 

@@ -16,10 +16,15 @@ CELLS = 10_000_000
 BLOCK = 2**18
 """Cells that are in memory at a time."""
 
+COLUMNS = 2**16
+"""Columns of a table, each of which takes some 10 KB. Most seen: 60,660 (the genes of man)."""
+
 Column = Block | Sequence[str | None]
 """Numbers, or texts (None: missing)."""
 
 _MISSING = frozenset({"", "na", "n/a", "#n/a", "<na>", "nan", "null", "none", "?", "-"})
+_PADDED = 1_000
+"""Characters of a cell without a value, spaces included: longer ones may be a page of text in every row."""
 _TRUTH = {"true": 1.0, "false": 0.0}
 
 
@@ -33,6 +38,8 @@ class Table:
         names = [name.strip() for name in header]
         if not names:
             raise UsageError("it has no columns; save the data again")
+        if len(names) > COLUMNS:
+            raise UsageError(f"it has {len(names):,} columns; give up to {COLUMNS:,}, or save an array as .npz")
         (name, times), *_ = Counter(names).most_common(1)
         if times > 1:
             raise UsageError(f"{times} of its columns are called {name!r}; rename them")
@@ -115,14 +122,14 @@ class _Target:
 
     def __init__(self) -> None:
         self.numbers: Targets | None = None
-        self.texts: frozenset[str] | None = None
+        self.texts: frozenset[int] | None = None  # by their hashes, as texts may be long
         self.missing = 0
 
     def add(self, values: Column) -> None:
         if isinstance(values, np.ndarray):
             self.numbers = together(self.numbers, Targets.of(values[:, None]))
             return
-        known = frozenset(text for text in values if text is not None and not is_missing(text))
+        known = frozenset(hash(text) for text in values if text is not None and not is_missing(text))
         self.missing += sum(map(is_missing, values))
         self.texts = few(known.union(self.texts or ()))
 
@@ -131,12 +138,12 @@ class _Target:
             return self.numbers
         numbers = self.numbers.labels or frozenset() if self.numbers else frozenset()
         missing = self.missing + (self.numbers.missing if self.numbers else 0)
-        return Targets.of_texts(self.texts.union(f"{number:.0f}" for number in numbers), missing)
+        return Targets.of_texts(self.texts.union(hash(f"{number:.0f}") for number in numbers), missing)
 
 
 def is_missing(text: str | None) -> bool:
     """Whether a cell says that there is no value."""
-    return text is None or text.strip().lower() in _MISSING
+    return text is None or (len(text) <= _PADDED and text.strip().lower() in _MISSING)
 
 
 def numbers(texts: Sequence[str]) -> Block | None:

@@ -8,6 +8,9 @@ from archlint.reports.text import Line, Span, line, safe_text
 from archlint.reports.wording import found_out, gave_up, prune, stale_entry, unused_entry
 from archlint.rules.finding import Finding
 
+_ENTRIES = 100
+"""Stale entries that are listed; of more, how many there are is said."""
+
 
 def render(report: Report) -> Iterator[Line]:
     """The report as one line per finding and per file that could not be read."""
@@ -15,8 +18,10 @@ def render(report: Report) -> Iterator[Line]:
         yield from _file(file)
     for unused in report.unused:
         yield _said(unused.config, "warning", f" unused entry: {unused_entry(unused)}")
-    for stale in report.stale:
+    for stale in report.stale[:_ENTRIES]:
         yield _said(stale.baseline, "error", f" stale entry: {stale_entry(stale)}; run `{prune([stale])}`")
+    if others := report.stale[_ENTRIES:]:
+        yield _said(others[0].baseline, "error", f" stale entries: {len(others):,} more; run `{prune(others)}`")
 
 
 def _file(file: Checked) -> Iterator[Line]:

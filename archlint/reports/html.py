@@ -37,6 +37,8 @@ from archlint.rules.finding import Finding
 from archlint.rules.rule import Rule
 from archlint.rules.template import plural
 
+_ENTRIES = 100
+"""Entries that are listed; of more, how many there are is said."""
 _EXPLAINED = ("What it does", "Why", "When it does not matter")
 """The sections of a rule's page that a report holds; `archlint rule` prints the rest."""
 
@@ -181,7 +183,8 @@ def _suppressed(file: Checked) -> Iterator[str]:
 def _outdated(severity: str, title: str, entries: Sequence[str]) -> Iterator[str]:
     """Entries of configurations or of baselines that have outlived what they were about."""
     if entries:
-        listing = "".join(f"<li>{_text(entry)}</li>" for entry in entries)
+        more = [f"… +{len(entries) - _ENTRIES:,}"] if len(entries) > _ENTRIES else []
+        listing = "".join(f"<li>{_text(entry)}</li>" for entry in [*entries[:_ENTRIES], *more])
         yield _article(severity, severity, _text(title), f"<ul>{listing}</ul>")
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import msgspec
 
+from archlint.characters import ORDER
 from archlint.reports.contract import Report
-from archlint.reports.text import ANYWHERE
 
 
 def encode(value: Any, indent: int | None = None) -> str:
@@ -19,7 +19,7 @@ def encode(value: Any, indent: int | None = None) -> str:
     """
     plain = _finite(msgspec.to_builtins(value))
     text = json.dumps(plain, ensure_ascii=True, indent=indent, allow_nan=False, default=str)
-    return re.sub(ANYWHERE, r"#\\u0023", text)
+    return re.sub(ORDER, r"#\\u0023", text)
 
 
 def _finite(value: Any) -> Any:

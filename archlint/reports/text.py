@@ -7,16 +7,14 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
-from archlint.characters import CONTROL, HALVES, UNSEEN
+from archlint.characters import CONTROL, HALVES, ORDER, UNSEEN
 
 if TYPE_CHECKING:
     from rich.text import Text
 
 _UNSAFE = re.compile(f"[{CONTROL}{UNSEEN}{HALVES}]")
-ANYWHERE = r"##(?=[\w.]*\[)"
-"""What begins an order to the runner of a CI wherever it stands in a log: `##[` to GitHub's, `##vso[` to Azure's."""
-_COMMAND = re.compile(rf"(?<!\S)::|{ANYWHERE}")
-"""With the one that does at the beginning of a line (actions/runner, ActionCommand.cs)."""
+_COMMAND = re.compile(rf"(?<!\S)::|{ORDER}")
+"""What begins an order to GitHub's runner at the beginning of a line (actions/runner, ActionCommand.cs), or to any."""
 _LONGEST = 300
 """Characters of one text: names in honest models have below 100, sentences below 300."""
 PIPE_WIDTH = 100

@@ -12,11 +12,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from hashlib import blake2b
+from itertools import islice
 from pathlib import Path
+from time import monotonic
 
 import msgspec
 
-from archlint.errors import PageError, UsageError
+from archlint.errors import PageError, ReadError, UsageError
+from archlint.limits import PAGE_BYTES, PAGES, PROOF_SECONDS
+from archlint.readers.files import open_file
 from archlint.rules.proof import SCHEMA, no_facts, prove
 from archlint.rules.rule import Rule
 
@@ -42,8 +46,10 @@ def load(folders: Sequence[Path] = ()) -> tuple[Rule, ...]:
         PageError: a page is no rule, or two pages claim the same code or name.
         UsageError: a folder cannot be read.
     """
-    different = {folder.resolve(): folder for folder in (built_in(), *folders)}
-    pages = dict(page for folder in different.values() for page in _pages(folder))
+    different = {_real(folder): folder for folder in (built_in(), *folders)}
+    pages = dict(islice((page for folder in different.values() for page in _pages(folder)), PAGES + 1))
+    if len(pages) > PAGES:
+        raise UsageError(f"there are more than {PAGES} rule pages, archlint's own included; name fewer folders")
     key, cache = _key(pages), _cache_file(pages)
     cached = _cached(cache, key)
     if cached is None:
@@ -57,9 +63,22 @@ def parse_and_prove(pages: Iterable[tuple[Path, bytes]]) -> Iterator[Rule]:
     """The rules on the pages, proved against one empty database; PageError at the first page that is no rule."""
     from archlint.rules.page import parse  # here: Markdown and YAML take 60 ms that a warm cache saves
 
-    with no_facts() as empty:
-        for path, content in pages:
-            yield prove(parse(path, _decoded(path, content)), empty)
+    asked, left = tuple(pages), float(PROOF_SECONDS)
+    strangers = strange(str(path) for path, _ in asked)
+    with no_facts(strange=bool(strangers)) as empty:
+        for path, content in asked:
+            if left < 0:
+                raise PageError(f"{path}: proving other pages took {PROOF_SECONDS} s; name fewer, or simpler ones")
+            start = monotonic()
+            rule = prove(parse(path, _decoded(path, content)), empty)
+            left -= monotonic() - start if str(path) in strangers else 0
+            yield rule
+
+
+def strange(paths: Iterable[str]) -> frozenset[str]:
+    """The pages that are none of archlint's own."""
+    own = str(built_in())
+    return frozenset(path for path in paths if path.rpartition(os.sep)[0] != own)
 
 
 def find(rules: Sequence[Rule], word: str) -> Rule:
@@ -130,14 +149,35 @@ def page_files(place: Path) -> list[Path]:
     return [path for path in sorted(place.glob("*.md")) if path.name.lower() != "readme.md"]
 
 
+def _real(place: Path) -> Path:
+    """Where a page or folder is, whatever links lead there; UsageError if there is none."""
+    try:
+        return place.resolve(strict=True)
+    except FileNotFoundError as error:
+        raise UsageError(f"{place} does not exist; give a rule page or a folder of them") from error
+    except (OSError, ValueError, RuntimeError) as error:  # the latter two: a null character, links in a circle
+        raise UsageError(f"there is no rule page and no folder of them at {place}; mend the path") from error
+
+
 def _pages(place: Path) -> Iterator[tuple[Path, bytes]]:
-    if not place.exists():
-        raise UsageError(f"{place} does not exist; give a rule page or a folder of them")
     for path in page_files(place):
-        try:
-            yield path, path.read_bytes()
-        except OSError as error:
-            raise PageError(f"{path}: the page cannot be read: {error.strerror}") from error
+        yield path, read_page(path)
+
+
+def read_page(path: Path) -> bytes:
+    """What is in the file of a page; PageError if it is no file, cannot be read, or is longer than any page."""
+    if path.exists() and not path.is_file():
+        raise PageError(f"{path}: the page is no regular file; give a rule page or a folder of them")
+    try:
+        with open_file(path) as file:
+            content = file.pread(PAGE_BYTES + 1, 0)
+    except ReadError as error:
+        raise PageError(f"{path}: the page cannot be read: {error}") from error
+    except OSError as error:
+        raise PageError(f"{path}: the page cannot be read: {error.strerror}") from error
+    if len(content) > PAGE_BYTES:
+        raise PageError(f"{path}: the page is longer than {PAGE_BYTES // 1024} KiB; shorten it")
+    return content
 
 
 def _decoded(path: Path, content: bytes) -> str:

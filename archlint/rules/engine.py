@@ -2,9 +2,12 @@
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
+from sys import getsizeof
 from typing import NamedTuple
 
 from archlint.errors import PageError, QueryError
+from archlint.limits import FINDINGS_BYTES, MIB
+from archlint.rules.catalogue import strange
 from archlint.rules.finding import Finding, NotChecked, Report, Value
 from archlint.rules.rule import FORMATS, SEVERITIES, Format, Rule, Severity
 from archlint.rules.sandbox import ROWS, Sandbox, guarded
@@ -26,7 +29,7 @@ def run(rules: Iterable[Rule], connection: sqlite3.Connection, absent: Mapping[s
     """
     subject = _subject(connection)
     asked = list(rules)
-    with guarded(connection) as sandbox:
+    with guarded(connection, strange=bool(strange(rule.path for rule in asked))) as sandbox:
         verdicts = [verdict for rule in asked for verdict in judge(rule, subject, sandbox, absent)]
     findings = [verdict for verdict in verdicts if isinstance(verdict, Finding)]
     findings.sort(key=lambda finding: (SEVERITIES.index(finding.severity), finding.code))
@@ -68,7 +71,12 @@ def judge(rule: Rule, subject: Subject, sandbox: Sandbox, absent: Mapping[str, s
         yield _given_up(rule, str(error))
         return
     for row in dict.fromkeys(rows):
-        yield _finding(rule, subject, dict(zip(columns, row, strict=True)))
+        finding = _finding(rule, subject, dict(zip(columns, row, strict=True)))
+        sandbox.room -= _size(finding)
+        if sandbox.room < 0:
+            yield _given_up(rule, f"what is found takes more than {FINDINGS_BYTES // MIB} MiB, and it stopped there")
+            return
+        yield finding
     if not complete:
         yield _given_up(rule, f"it found more than {ROWS:,} places and stopped there")
 
@@ -91,6 +99,12 @@ def _finding(rule: Rule, subject: Subject, row: Mapping[str, Value]) -> Finding:
         fix=_worded(rule, rule.fix, row) if rule.fix is not None and of_use else None,
         evidence={column: value for column, value in row.items() if column not in NO_EVIDENCE},
     )
+
+
+def _size(finding: Finding) -> int:
+    """The bytes that a finding takes, nearly."""
+    words = finding.layer or "", finding.message, finding.advice, finding.fix or ""
+    return sum(map(getsizeof, (*words, *finding.evidence.values())))
 
 
 def _severity(rule: Rule, row: Mapping[str, Value]) -> Severity:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
-import msgspec.yaml
 from markdown_it import MarkdownIt
-from yaml import MarkedYAMLError
 
 from archlint.errors import PageError
+from archlint.rules import front_matter
+from archlint.rules.characters import orders, unsafe
 from archlint.rules.option import Option, OptionValue
-from archlint.rules.rule import FORMATS, SEVERITIES, Example, FrontMatter, Rule
+from archlint.rules.rule import Example, Rule
 from archlint.targets import Target
 
 SECTIONS = ("What it does", "Why", "When it does not matter", "Fires", "Stays silent", "Check")
@@ -28,17 +28,6 @@ _INFO = re.compile(
     r"(?P<elsewhere> +weights=elsewhere)?(?P<options>(?: +[a-z][a-z0-9_-]*=\S+)*)"
 )
 _FRONT_MATTER = re.compile(r"---\n(?P<yaml>.*?\n)---\n(?P<body>.*)", re.DOTALL)
-_KEY_AT_FAULT = re.compile(r"(?P<what>.*) - at (?:`key` in )?`\$\.(?P<key>\w+).*`")
-_EXPECTED = {
-    "code": "three capitals and three digits, as NRM001",
-    "name": "small words joined by hyphens, as bias-before-norm",
-    "severity": f"one of {', '.join(SEVERITIES)}",
-    "stage": "stable or preview",
-    "formats": f"a list of {', '.join(FORMATS)}",
-    "options": "names like min_params, each with a default and a description; numbers may have a minimum and maximum",
-    "sources": "a list with at least one source, each one line of text",
-}
-_ONE_LINE = "one line of text"
 _Options = Mapping[str, Option]
 
 
@@ -59,10 +48,12 @@ class _Section(NamedTuple):
 
 def parse(path: Path, text: str) -> Rule:
     """The rule on a page; PageError, naming file and line, if it is none."""
-    found = _FRONT_MATTER.fullmatch(text.replace("\r\n", "\n"))
+    text = text.replace("\r\n", "\n")
+    _refuse_unsafe(path, text)
+    found = _FRONT_MATTER.fullmatch(text)
     if found is None:
         raise PageError(f"{path}:1: the page has no front matter: begin with YAML between two lines `---`")
-    front = _front_matter(path, found["yaml"])
+    front = front_matter.read(path, found["yaml"])
     if path.stem != f"{front.code}-{front.name}":
         raise PageError(f"{path}: the page of {front.code} must be called {front.code}-{front.name}.md")
     body = found["body"]
@@ -85,30 +76,12 @@ def parse(path: Path, text: str) -> Rule:
     )
 
 
-def _front_matter(path: Path, yaml: str) -> FrontMatter:
-    try:
-        return msgspec.yaml.decode(yaml, type=FrontMatter)
-    except msgspec.ValidationError as error:
-        raise PageError(_invalid(path, yaml, str(error))) from error
-    except msgspec.DecodeError as error:
-        raise PageError(_no_yaml(path, error)) from error
-
-
-def _no_yaml(path: Path, error: msgspec.DecodeError) -> str:
-    fault = error.__context__  # msgspec raises from None, but where the fault is only PyYAML's own error says
-    line = fault.problem_mark.line + 2 if isinstance(fault, MarkedYAMLError) and fault.problem_mark else 1
-    problem = fault.problem if isinstance(fault, MarkedYAMLError) else error
-    return f"{path}:{line}: the front matter is no YAML: {problem}; put texts with `:` or `{{` into quotes"
-
-
-def _invalid(path: Path, yaml: str, error: str) -> str:
-    if "`$." not in error:
-        keys = ", ".join(field.name for field in msgspec.structs.fields(FrontMatter))
-        return f"{path}:1: {error}; the keys of the front matter are {keys}"
-    found = _KEY_AT_FAULT.fullmatch(error)
-    what, key = (found["what"], found["key"]) if found else (error, "")
-    lines = [number for number, line in enumerate(yaml.split("\n"), start=2) if line.startswith(f"{key}:")]
-    return f"{path}:{lines[0] if lines else 1}: {key}: {what}; it must be {_EXPECTED.get(key, _ONE_LINE)}"
+def _refuse_unsafe(path: Path, text: str) -> None:
+    for number, line in enumerate(text.split("\n"), start=1):
+        if unsafe(line):
+            raise PageError(f"{path}:{number}: the page has a control or an invisible character; write plain text")
+        if orders(line):
+            raise PageError(f"{path}:{number}: this is an order to GitHub's runner; write it without `::` or `##[`")
 
 
 @cache

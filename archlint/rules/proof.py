@@ -19,14 +19,17 @@ _COLUMN = re.compile(r"[a-z][a-z0-9_]*")
 
 
 @contextmanager
-def no_facts() -> Iterator[Sandbox]:
-    """A database as `schema.sql` describes it, with nothing in it: what pages are proved against."""
+def no_facts(*, strange: bool = False) -> Iterator[Sandbox]:
+    """A database as `schema.sql` describes it, with nothing in it: what pages are proved against.
+
+    `strange`: a stranger wrote some of them.
+    """
     # Without a cache of statements: only a query that is compiled anew asks the authorizer what it reads.
     connection = sqlite3.connect(":memory:", cached_statements=0)
     connection.executescript(SCHEMA.read_text(encoding="utf-8"))
     connection.create_function("reaches", 2, lambda _src, _dst: 0, deterministic=True)
     try:
-        with guarded(connection) as sandbox:
+        with guarded(connection, strange=strange) as sandbox:
             yield sandbox
     finally:
         connection.close()

@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 
 from archlint.errors import ArchlintError, PageError, QueryError
-from archlint.rules.catalogue import page_files, parse_and_prove
+from archlint.rules.catalogue import page_files, parse_and_prove, read_page
 from archlint.rules.engine import run
 from archlint.rules.examples import Specimen, build
 from archlint.rules.finding import Report, Value
@@ -107,9 +107,7 @@ def _expanded(paths: Iterable[Path]) -> Iterator[Path]:
 
 def _parsed(path: Path) -> PageResult:
     try:
-        (rule,) = parse_and_prove([(path, path.read_bytes())])
-    except OSError as error:
-        return PageResult(path=str(path), failures=(f"{path}: the page cannot be read: {error.strerror}",))
+        (rule,) = parse_and_prove([(path, read_page(path))])
     except ArchlintError as error:
         return PageResult(path=str(path), failures=(str(error),))
     return PageResult(path=str(path), rule=rule)

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, get_args
 
 import msgspec
 
+from archlint.limits import LINE_LENGTH
 from archlint.rules.option import Option, OptionName, OptionValue
 from archlint.targets import Target
 
@@ -23,7 +24,7 @@ FORMATS: tuple[Format, ...] = get_args(Format)
 
 Code = Annotated[str, msgspec.Meta(pattern=r"^[A-Z]{3}[0-9]{3}$")]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")]
-Line = Annotated[str, msgspec.Meta(pattern=r"^\S[^\n]*$")]
+Line = Annotated[str, msgspec.Meta(pattern=r"^\S[^\n]*$", max_length=LINE_LENGTH)]
 
 
 def at_least(level: Level) -> tuple[Severity, ...]:

@@ -2,19 +2,22 @@
 
 Pages may come from strangers and user queries from anywhere, so SQLite itself keeps them in: an authorizer allows
 reading the fact tables and a list of functions, a progress handler counts steps (rather than seconds: a query that ends
-on one machine ends on all), and limits bound the size of what a function can make.
+on one machine ends on all), and limits bound the size of what a function can make, a query keep, and an answer be.
 """
 
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from itertools import islice
+from sys import getsizeof
 from time import monotonic
 from typing import NamedTuple
 
 from archlint.errors import QueryError
+from archlint.limits import ANSWER_BYTES, FINDINGS_BYTES, MIB, QUERY_HEAP
 from archlint.rules.finding import Value
 from archlint.rules.functions import register
 
@@ -37,6 +40,7 @@ _STEPS_PER_TICK = 250
 _LIMITS: Mapping[int, int] = {
     sqlite3.SQLITE_LIMIT_LENGTH: 50_000,  # a step of `instr` is quadratic in it: 75 ms
     sqlite3.SQLITE_LIMIT_SQL_LENGTH: 100_000,
+    sqlite3.SQLITE_LIMIT_COLUMN: 200,  # the widest table has 67
     sqlite3.SQLITE_LIMIT_COMPOUND_SELECT: 20,
     sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH: 100,
 }
@@ -54,7 +58,10 @@ class Answer(NamedTuple):
 
 @dataclass(slots=True)
 class Sandbox:
-    """A connection under guard; `reads` holds the facts (`table.column`) that the last query reads."""
+    """A connection under guard; `reads` holds the facts (`table.column`) that the last query reads.
+
+    `room` are the bytes that what is made of the answers may still take.
+    """
 
     connection: sqlite3.Connection
     facts: Mapping[str, frozenset[str]]
@@ -62,6 +69,7 @@ class Sandbox:
     refused: str | None = None
     ticks: int = 0
     deadline: float = 0
+    room: int = FINDINGS_BYTES
 
     def query(self, sql: str, parameters: Mapping[str, Value] | None = None) -> Answer:
         """The columns and rows of one SELECT; QueryError if it is refused, wrong, or does not end in time.
@@ -72,9 +80,11 @@ class Sandbox:
         self.refused, self.ticks, self.deadline = None, 0, monotonic() + SECONDS
         try:
             cursor = self.connection.execute(sql, parameters or {})
-            rows = cursor.fetchmany(ROWS + 1)
-        except (sqlite3.Error, sqlite3.Warning, ValueError) as error:
+            rows = list(_within_bounds(islice(cursor, ROWS + 1)))
+        except (sqlite3.Error, sqlite3.Warning, ValueError, OverflowError) as error:
             raise QueryError(self._reason(error)) from error
+        except MemoryError as error:
+            raise QueryError(f"the query takes more than {QUERY_HEAP // MIB} MiB of memory") from error
         if cursor.description is None:
             raise QueryError("there is no query: write one SELECT")
         return Answer(tuple(column[0] for column in cursor.description), rows[:ROWS], len(rows) <= ROWS)
@@ -127,9 +137,26 @@ class Sandbox:
         return f"; did you mean {' or '.join(close)}?" if close else ""
 
 
+def _within_bounds(rows: Iterable[tuple[Value, ...]]) -> Iterator[tuple[Value, ...]]:
+    """The rows; QueryError once they take too much memory."""
+    left = ANSWER_BYTES
+    for row in rows:
+        left -= getsizeof(row) + sum(map(getsizeof, row))
+        if left < 0:
+            raise QueryError(f"the query returns more than {ANSWER_BYTES // MIB} MiB")
+        yield row
+
+
 @contextmanager
-def guarded(connection: sqlite3.Connection) -> Iterator[Sandbox]:
-    """The connection under guard, for the time of the block."""
+def guarded(connection: sqlite3.Connection, *, strange: bool = False) -> Iterator[Sandbox]:
+    """The connection under guard, for the time of the block.
+
+    `strange`: a stranger wrote the queries. What they sort then stays in memory, not in temporary files, and SQLite has
+    a limit of memory; it holds for the whole process, from then on, as SQLite cannot take it back.
+    """
+    if strange:
+        connection.execute("PRAGMA temp_store = MEMORY")
+        connection.execute(f"PRAGMA hard_heap_limit = {QUERY_HEAP}")
     sandbox = Sandbox(connection, _facts(connection))
     register(connection)
     limits = {limit: connection.setlimit(limit, value) for limit, value in _LIMITS.items()}
