@@ -9,9 +9,11 @@ from typing import Any
 
 import keras
 import numpy as np
+import pyarrow
 import pytest
 from keras import layers
 from lab_proof import LINE, RULES, X, chain, compiled, everywhere, proved
+from pyarrow import parquet
 from support import entry, sequential, write_h5
 
 from archlint.dataset import load as load_data
@@ -218,6 +220,17 @@ def test_a_table_is_brought_to_numbers(tmp_path: Path) -> None:
     assert found.data.x[0].tolist() == [[1, 2], [3, 4], [5, 6]]
     assert found.data.y[0].tolist() == [0, 1, 0]
     assert len(found.assumed) == 2
+
+
+@pytest.mark.parametrize("is_category", [False, True])
+def test_a_parquet_table_is_brought_to_the_same_numbers(tmp_path: Path, is_category: bool) -> None:
+    kinds = pyarrow.array(["red", "white", "red"])
+    columns = {"a": [1.0, 3.0, 5.0], "b": [2.0, None, 6.0], "kind": kinds.dictionary_encode() if is_category else kinds}
+    path = tmp_path / "wine.parquet"
+    parquet.write_table(pyarrow.table(columns), path)
+    found = loaded(path, compiled(chain(layers.Dense(2), inputs=(2,)), loss="sparse_categorical_crossentropy"), "kind")
+    assert found.data.x[0].tolist() == [[1, 2], [3, 4], [5, 6]]
+    assert found.data.y[0].tolist() == [0, 1, 0]
 
 
 def test_labels_become_what_the_loss_takes(tmp_path: Path) -> None:

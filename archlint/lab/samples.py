@@ -136,7 +136,8 @@ def _parquet(path: Path) -> dict[str, Array]:
     from archlint.dataset.parquet_file import column_of as parquet_column
 
     table = parquet.read_table(path)
-    return {name: _array(parquet_column(name, table.column(name))) for name in table.column_names}
+    whole = {name: table.column(name).combine_chunks() for name in table.column_names}
+    return {name: _array(parquet_column(name, column)) for name, column in whole.items()}
 
 
 def _array(column: Any) -> Array:
