@@ -151,11 +151,11 @@ def _within_bounds(rows: Iterable[tuple[Value, ...]]) -> Iterator[tuple[Value, .
 def guarded(connection: sqlite3.Connection, *, strange: bool = False) -> Iterator[Sandbox]:
     """The connection under guard, for the time of the block.
 
-    `strange`: a stranger wrote the queries. What they sort then stays in memory, not in temporary files, and SQLite has
-    a limit of memory; it holds for the whole process, from then on, as SQLite cannot take it back.
+    `strange`: a stranger wrote the queries. SQLite then has a limit of memory; it holds for the whole process, from then
+    on, as SQLite cannot take it back.
     """
+    connection.execute("PRAGMA temp_store = MEMORY")  # or what is sorted would be written to files
     if strange:
-        connection.execute("PRAGMA temp_store = MEMORY")
         connection.execute(f"PRAGMA hard_heap_limit = {QUERY_HEAP}")
     sandbox = Sandbox(connection, _facts(connection))
     register(connection)
