@@ -69,7 +69,8 @@ INTEGER_BYTES = 16 * MIB
 Since 2017 every exporter writes weights as raw bytes; before, half floats were written so."""
 
 ONNX_NODES = 100_000
-"""Ordinary nodes of an ONNX model once its functions are unfolded; reading them takes three seconds. Largest seen: 7,000."""
+"""Ordinary nodes of an ONNX model once its functions are unfolded; to read them takes three seconds. Largest seen:
+7,000."""
 
 ONNX_DEPTH = 90
 """Messages within messages of an ONNX model; protobuf gives up at 100. Deepest seen: 13, a loop in a loop."""
