@@ -151,8 +151,8 @@ def _within_bounds(rows: Iterable[tuple[Value, ...]]) -> Iterator[tuple[Value, .
 def guarded(connection: sqlite3.Connection, *, strange: bool = False) -> Iterator[Sandbox]:
     """The connection under guard, for the time of the block.
 
-    `strange`: a stranger wrote the queries. SQLite then has a limit of memory; it holds for the whole process, from then
-    on, as SQLite cannot take it back.
+    `strange`: a stranger wrote the queries. SQLite then has a limit of memory, which holds for the whole process from
+    then on, as it cannot be taken back.
     """
     connection.execute("PRAGMA temp_store = MEMORY")  # or what is sorted would be written to files
     if strange:
