@@ -7,14 +7,6 @@ from support import Archlint, Ran
 
 from archlint import cli
 
-_FIRST = frozenset({"test_ci", "test_pre_commit", "test_mutants", "test_onnx_backend"})
-"""Modules with tests that take most of a minute each, or install archlint for all tests of theirs."""
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes long: at the end one worker would do it alone, and several would install the same."""
-    items.sort(key=lambda item: item.path.stem not in _FIRST)
-
 
 @pytest.fixture
 def archlint(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Archlint:
