@@ -7,10 +7,11 @@ import onnx
 import pytest
 
 from archlint.pipeline import check
+from archlint.readers import open_model
 from archlint.rules import load
 
 JUDGED = 4
-"""Of so many models, one is judged by the rules; all are read, and their facts worked out."""
+"""Of so many models, one is judged by the rules; all are read."""
 
 DATA = Path(onnx.__file__).parent / "backend" / "test" / "data"
 
@@ -39,7 +40,11 @@ def test_every_model_of_a_single_operator_is_read_and_some_are_judged(rules, tmp
     found = []
     for number, case in enumerate(cases):
         path.write_bytes(case.model.SerializeToString())
-        found += faults(path, case.name, rules if number % JUDGED == 0 else ())
+        if number % JUDGED == 0:
+            found += faults(path, case.name, rules)
+        else:
+            with open_model(path) as model:
+                assert model.exchange is not None, case.name
     assert found == []
 
 
