@@ -129,7 +129,7 @@ class _Named(NamedTuple):
     @property
     def bare(self) -> str:
         """The class without the package that it is registered under, or the modules that it is in."""
-        return _bare({"class_name": self.class_name})
+        return _last(self.class_name)
 
     def full(self, name: str) -> str:
         """A name with the module before it, as a message shows it."""
@@ -403,7 +403,11 @@ def _is_loader(owner: Json) -> bool:
 def _bare(value: Json) -> str:
     """The class of an object without package and module; empty for what is none."""
     name = value.get("class_name") if isinstance(value, dict) else None
-    return name.rpartition(">")[2].rpartition(".")[2] if isinstance(name, str) else ""
+    return _last(name) if isinstance(name, str) else ""
+
+
+def _last(class_name: str) -> str:
+    return class_name.rpartition(">")[2].rpartition(".")[2]
 
 
 def _short(text: str) -> str:
